@@ -1,0 +1,1 @@
+"""Turn product usage into sales action: definitions, scores, decisions and deliveries."""

@@ -1,0 +1,1 @@
+"""The ledger: the only state there is. Small, relational, transactional (SQLite or PostgreSQL)."""

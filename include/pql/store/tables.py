@@ -1,0 +1,250 @@
+"""The ledger's tables (SQLAlchemy Core); Alembic's migrations create them, unique keys do the guarding.
+
+Instants are stored as naive UTC `DateTime`. JSON columns hold plain objects.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("complete_to", DateTime),
+    Column("cursor", JSON),  # the source's own note of where it stands
+    Column("read_at", DateTime),
+    Column("read", Integer, nullable=False, default=0),
+    Column("quarantined", Integer, nullable=False, default=0),
+    Column("error", Text),
+)
+
+# One row per (definition, fact key) that has something new to look at (SEM-D1). A fact key is what ingest knows:
+# "user:<id>", "anon:<id>", "org:<hint>", "company:<crm id>", "contact:<crm id>"; evaluation resolves it to a subject.
+dirty_marks = Table(
+    "dirty_marks",
+    metadata,
+    Column("definition", String(100), primary_key=True),
+    Column("fact_key", String(400), primary_key=True),
+    Column("seq", _Id, nullable=False, index=True),  # grows with every marking; a re-mark gets a new one
+    Column("newest_fact_at", DateTime, nullable=False),
+)
+
+counters = Table("counters", metadata, Column("name", String(50), primary_key=True), Column("value", _Id, nullable=False))
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("definition", String(100), primary_key=True),
+    Column("rules_hash", String(64), primary_key=True),
+    Column("first_seen_at", DateTime, nullable=False),
+    Column("title", String(300), nullable=False, default=""),
+    Column("source", Text, nullable=False, default=""),
+)
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("definition", String(100), primary_key=True),
+    Column("as_of", DateTime, nullable=False),
+    Column("run_id", _Id),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False),  # hourly | nightly | replay
+    Column("as_of", DateTime, nullable=False),
+    Column("decided_at", DateTime, nullable=False),  # the run's `now`
+    Column("live", Boolean, nullable=False),
+    Column("announced", Integer, nullable=False, default=0),
+    Column("held", Integer, nullable=False, default=0),
+    Column("summary", JSON, nullable=False),
+)
+
+decided = Table(
+    "decided",
+    metadata,
+    Column("definition", String(100), primary_key=True),
+    Column("subject_key", String(400), primary_key=True),
+    Column("account_key", String(400), nullable=False),
+    Column("decided_as_of", DateTime, nullable=False),
+    Column("qualified", Boolean, nullable=False),
+    Column("eligible", Boolean, nullable=False, default=True),  # not blocked, excluded or cooling: its end is fresh news
+)
+
+# Which account each user was last seen under: lets a run notice that a key changed (SEM-W3).
+members = Table(
+    "members",
+    metadata,
+    Column("user_id", String(400), primary_key=True),
+    Column("account_key", String(400), nullable=False, index=True),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("definition", String(100), nullable=False),
+    Column("subject_key", String(400), nullable=False),
+    Column("account_key", String(400), nullable=False),
+    Column("opened_as_of", DateTime, nullable=False),
+    Column("opened_run", _Id, ForeignKey("runs.id")),
+    Column("rules_hash", String(64), nullable=False),
+    Column("score", Integer, nullable=False),
+    Column("silent_reason", String(50)),  # baseline | stale | identity | NULL = announced
+    Column("released_at", DateTime),  # a silent opening that a human released
+    Column("alert", JSON),  # what would be, or was, said
+    Column("unqualified_since", DateTime),  # as-of since which every evaluation said no (SEM-Q4)
+    Column("closed_as_of", DateTime),
+    Column("close_reason", String(50)),  # left | excluded | blocked | won | only | merged
+    Column("returns_after", DateTime),  # cooldown end
+    Index(
+        "uq_episodes_open",
+        "definition",
+        "subject_key",
+        unique=True,
+        sqlite_where=text("closed_as_of IS NULL"),
+        postgresql_where=text("closed_as_of IS NULL"),
+    ),
+    Index("ix_episodes_subject", "subject_key"),
+    Index("ix_episodes_account", "account_key"),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("definition", String(100), nullable=False),
+    Column("play", String(100), nullable=False),
+    Column("subject_key", String(400), nullable=False),
+    Column("account_key", String(400), nullable=False),
+    Column("opened_as_of", DateTime, nullable=False),
+    Column("opened_run", _Id, ForeignKey("runs.id")),
+    Column("silent_reason", String(50)),
+    Column("false_since", DateTime),
+    Column("closed_as_of", DateTime),
+    Index(
+        "uq_occurrences_open",
+        "definition",
+        "play",
+        "subject_key",
+        unique=True,
+        sqlite_where=text("closed_as_of IS NULL"),
+        postgresql_where=text("closed_as_of IS NULL"),
+    ),
+    Index("ix_occurrences_account", "account_key"),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("account_key", String(400), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),  # snooze | not_a_fit | block
+    Column("reason", Text, nullable=False, default=""),
+    Column("origin", String(50), nullable=False),  # cli | crm | slack
+    Column("created_at", DateTime, nullable=False),
+    Column("until", DateTime),  # NULL: until lifted
+    Column("lifted_at", DateTime),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),  # idempotency key, sent along
+    Column("run_id", _Id, ForeignKey("runs.id")),
+    Column("destination", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),  # slack | crm_task | crm_update | webhook
+    Column("account_key", String(400), nullable=False),
+    Column("subject_key", String(400), nullable=False),
+    Column("lane", String(400), nullable=False),  # what it shares a message with: channel, task queue, property, url
+    Column("options", JSON, nullable=False),
+    Column("alert", JSON, nullable=False),
+    Column("thread_of", _Id, ForeignKey("deliveries.id")),
+    # pending | held | claimed | sending | ambiguous | delivered | dead | suppressed
+    Column("state", String(20), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("not_before", DateTime, nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("lease_owner", String(100)),
+    Column("lease_until", DateTime),
+    Column("fence", Integer, nullable=False, default=0),  # grows with every claim; a stale worker's write is refused
+    Column("sent_at", DateTime),  # marked before the request leaves
+    Column("finished_at", DateTime),
+    Column("receipt", JSON),
+    Column("reason", Text),
+    Index("ix_deliveries_due", "state", "not_before"),
+    Index("ix_deliveries_account", "account_key", "lane", "created_at"),
+)
+
+# Why a delivery exists: the guard of "one delivery per (episode or occurrence, play, action, destination)".
+delivery_causes = Table(
+    "delivery_causes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("delivery_id", _Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("episode_id", _Id, ForeignKey("episodes.id")),
+    Column("occurrence_id", _Id, ForeignKey("occurrences.id")),
+    Column("cause", String(60), nullable=False),  # "episode:12" or "occurrence:7" (a key without NULLs)
+    Column("definition", String(100), nullable=False),
+    Column("play", String(100), nullable=False),
+    Column("action", String(60), nullable=False),  # index and kind of the action in its play
+    Column("destination", String(100), nullable=False),
+    UniqueConstraint("cause", "play", "action", "destination", name="uq_delivery_causes_effect"),
+)
+
+ops_states = Table(
+    "ops_states",
+    metadata,
+    Column("name", String(200), primary_key=True),  # "dag:hourly_signals", "source:product late"
+    Column("state", String(20), nullable=False),  # ok | failed | late
+    Column("since", DateTime, nullable=False),
+    Column("told_at", DateTime),
+)
+
+__all__ = [
+    "baselines",
+    "blocks",
+    "counters",
+    "decided",
+    "definitions",
+    "deliveries",
+    "delivery_causes",
+    "dirty_marks",
+    "episodes",
+    "members",
+    "metadata",
+    "occurrences",
+    "ops_states",
+    "runs",
+    "sources",
+]

@@ -1,0 +1,230 @@
+"""The few frozen types and column lists that rooms hand each other; no behaviour, no input, no output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+# ---------------------------------------------------------------------------------------------------------------
+# Lake columns (name → DuckDB type). All instants are UTC and stored as naive TIMESTAMP (microseconds).
+
+EVENT_COLUMNS: dict[str, str] = {
+    "event_id": "VARCHAR",  # stable across re-exports; duplicates share it
+    "event": "VARCHAR",  # the source's own name
+    "user_id": "VARCHAR",  # known user; NULL while anonymous
+    "anonymous_id": "VARCHAR",  # device or visitor id, or the id a merge/alias replaces; NULL if none
+    "account_hint": "VARCHAR",  # explicit account/group id; NULL if the source names none
+    "occurred_at": "TIMESTAMP",
+    "ingested_at": "TIMESTAMP",  # when the source received it, else when we read it
+    "properties": "VARCHAR",  # JSON object
+    "user_traits": "VARCHAR",  # JSON object of mapped user attributes (email, name, plan …), or NULL
+    "account_traits": "VARCHAR",  # JSON object of mapped account attributes, or NULL
+}
+
+CRM_COLUMNS: dict[str, dict[str, str]] = {
+    "accounts": {
+        "id": "VARCHAR",
+        "name": "VARCHAR",
+        "domain": "VARCHAR",
+        "employees": "BIGINT",
+        "owner_id": "VARCHAR",
+        "lifecycle_stage": "VARCHAR",
+        "became_customer_at": "TIMESTAMP",
+        "external_account_id": "VARCHAR",  # the product's own account id, where the CRM knows it
+        "not_a_fit": "BOOLEAN",
+        "snooze_until": "TIMESTAMP",
+        "created_at": "TIMESTAMP",
+        "updated_at": "TIMESTAMP",
+        "archived": "BOOLEAN",
+        "properties": "VARCHAR",  # JSON object: every other attribute asked for
+    },
+    "contacts": {
+        "id": "VARCHAR",
+        "email": "VARCHAR",
+        "name": "VARCHAR",
+        "account_id": "VARCHAR",
+        "owner_id": "VARCHAR",
+        "lifecycle_stage": "VARCHAR",
+        "created_at": "TIMESTAMP",
+        "updated_at": "TIMESTAMP",
+        "archived": "BOOLEAN",
+        "properties": "VARCHAR",
+    },
+    "owners": {"id": "VARCHAR", "email": "VARCHAR", "name": "VARCHAR", "archived": "BOOLEAN"},
+    "deals": {
+        "id": "VARCHAR",
+        "account_id": "VARCHAR",
+        "owner_id": "VARCHAR",
+        "stage": "VARCHAR",
+        "is_closed": "BOOLEAN",
+        "is_won": "BOOLEAN",
+        "amount": "DOUBLE",
+        "created_at": "TIMESTAMP",
+        "closed_at": "TIMESTAMP",
+        "updated_at": "TIMESTAMP",
+        "archived": "BOOLEAN",
+    },
+    "meetings": {
+        "id": "VARCHAR",
+        "account_id": "VARCHAR",
+        "contact_id": "VARCHAR",
+        "starts_at": "TIMESTAMP",
+        "created_at": "TIMESTAMP",
+        "updated_at": "TIMESTAMP",
+        "archived": "BOOLEAN",
+    },
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Connections: faces resolve them (Airflow, or AIRFLOW_CONN_* in the environment) and hand them down.
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One external system's address and secret; its repr never shows the secret."""
+
+    id: str
+    host: str = ""  # scheme://host[:port][/path], without a trailing slash
+    login: str = ""
+    password: str = field(default="", repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class UnknownConnection(LookupError):
+    """No connection of that id is configured; the message says where to put it."""
+
+
+Connections = Callable[[str], Connection]  # raises UnknownConnection
+
+
+class UserError(Exception):
+    """Something the person at the keyboard can put right; shown without a traceback, exit code 2."""
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Ingest
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One record that could not be used: where it stood, why, and the record itself."""
+
+    where: str  # "events-2018-11-01.json:17"
+    why: str
+    record: str
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one read of one source did."""
+
+    source: str
+    read: int  # records seen
+    published: int  # records that are now in the lake
+    quarantined: int
+    complete_to: datetime | None  # the source is complete up to here (UTC), None if it cannot tell
+    note: str = ""
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# What a message says. Built by plays, stored with the delivery as JSON, rendered by destinations.
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One score line in words; lines of a score add up to it exactly (SEM-S1)."""
+
+    points: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A most engaged user of the account."""
+
+    name: str
+    actions: int
+    days: int
+    email: str = ""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Everything a person needs to understand one ping in ten seconds (PRODUCT-A2)."""
+
+    headline: str  # "just qualified", "score up 24", "gone quiet" …
+    definitions: tuple[str, ...]  # ids, by priority
+    titles: tuple[str, ...]
+    subject_key: str
+    account_key: str
+    account_name: str
+    as_of: str  # ISO instant
+    score: int
+    activation_pct: int
+    grade: str  # letter grid, "B1"
+    grade_10: int
+    score_delta_night: int | None = None
+    score_delta_week: int | None = None
+    size: str = ""  # small | mid | large …
+    size_unknown: bool = False
+    employees: int | None = None
+    trial_day: int | None = None  # 1 on the signup's local date
+    owner_email: str = ""
+    owner_name: str = ""
+    crm_id: str = ""
+    crm_kind: Literal["company", "contact", ""] = ""
+    reasons: tuple[Reason, ...] = ()  # strongest first, all lines
+    champions: tuple[Champion, ...] = ()
+    next_step: str = ""
+    flags: tuple[str, ...] = ()  # "size unknown, treated as small" …
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Destinations: an action in, a receipt out.
+
+Outcome = Literal["delivered", "not_sent", "ambiguous", "rejected"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One delivery as its destination sees it."""
+
+    delivery_id: int
+    key: str  # idempotency key, the same on every attempt
+    kind: Literal["slack", "crm_task", "crm_update", "webhook"]
+    options: Mapping[str, Any]  # rendered options of the action (channel, subject, due …)
+    alert: Alert
+    thread: Mapping[str, Any] | None = None  # receipt of the message to answer under
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one attempt ended.
+
+    delivered: the effect exists, `receipt` tells where. not_sent: surely no effect, try again (after `retry_after_s`
+    if given). ambiguous: it may or may not have happened; reconcile before trying again. rejected: it never will.
+    """
+
+    outcome: Outcome
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    retry_after_s: float | None = None
+
+
+class Destination(Protocol):
+    """One external system that actions are carried out on."""
+
+    kind: str
+
+    def send(self, order: Order) -> Result:
+        """Carry the order out once; never raises for what the remote side does."""
+
+    def find(self, order: Order) -> Result:
+        """Look whether an earlier, ambiguous attempt took effect.
+
+        delivered: yes, here is the receipt. not_sent: surely not. ambiguous: cannot tell.
+        """
