@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` (watch it work) and `make test`. Both set everything up by themselves.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready ## make the virtual environment from the lock
+
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet requirements-dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true
+	@touch $@
+
+demo: setup ## sandbox + real Airflow + the whole line; EXIT=1 ends after the summary
+	@exec $(BIN)/python -m pql.orchestration.demo $(if $(EXIT),--exit) $(ARGS)
+
+test: setup ## every test (ARGS="-k name" to choose)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+lint: setup ## ruff, mypy strict, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## put the code in the house's form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup ## resolve requirements.txt and requirements-dev.txt anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --upgrade --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra dev -c requirements.txt --custom-compile-command "make lock" pyproject.toml -o requirements-dev.txt
+
+clean: ## forget the demo and the caches (not the virtual environment)
+	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

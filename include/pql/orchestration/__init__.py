@@ -1,0 +1,1 @@
+"""The only room that knows Airflow: assets, pools, defaults, connections, notices, and the demo's runner."""

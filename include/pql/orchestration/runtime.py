@@ -1,0 +1,80 @@
+"""What a running task needs from Airflow: the moment, the clock, its label, and the opened project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Connection as AirflowConnection
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from pql import pipeline
+from pql.connections import missing
+from pql.pipeline.project import Project, paths_from_environment
+from pql.types import Connection, UnknownConnection
+
+
+def now() -> datetime:
+    """The clock, read only here, at the edge (SEM-T1)."""
+    return datetime.now(UTC)
+
+
+def moment() -> datetime:
+    """The run's as-of: its param, else its data interval's end (SEM-T2).
+
+    Raises AirflowFailException (no retry) if the run has neither.
+    """
+    context = get_current_context()
+    written = context["params"].get("as_of")
+    if written:
+        parsed = datetime.fromisoformat(str(written))
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    end = context.get("data_interval_end")
+    if end is None:
+        raise AirflowFailException(
+            "This run has no data interval, so it has no moment to compute: trigger it again with the parameter "
+            "`as_of` (for example 2026-03-01T00:00:00Z)."
+        )
+    return datetime.fromtimestamp(end.timestamp(), UTC)
+
+
+def label(**names: Any) -> None:
+    """Give a mapped task its readable name in the UI."""
+    get_current_context().update(names)  # type: ignore[typeddict-item]  # map_index_template reads extra keys
+
+
+def connection(conn_id: str) -> Connection:
+    """One of Airflow's connections in the project's own form.
+
+    Raises UnknownConnection, which says where to put it.
+    """
+    try:
+        found = AirflowConnection.get(conn_id)
+    except AirflowNotFoundException:
+        raise missing(conn_id) from None
+    host = found.host or ""
+    if host and "://" not in host:
+        host = f"{found.schema or 'https'}://{host}" + (f":{found.port}" if found.port else "")
+    return Connection(
+        id=conn_id,
+        host=host.rstrip("/"),
+        login=found.login or "",
+        password=found.password or "",
+        extra=found.extra_dejson,
+    )
+
+
+@contextmanager
+def project() -> Iterator[Project]:
+    """The project with this Airflow's connections, closed when the task is done."""
+    opened = pipeline.open_project(paths_from_environment(), connection)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+__all__ = ["UnknownConnection", "connection", "label", "moment", "now", "project"]
