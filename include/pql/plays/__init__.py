@@ -1,0 +1,1 @@
+"""Decisions in, intended actions out: trigger, filter, actions, wording; pure."""

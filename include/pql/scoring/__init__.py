@@ -1,0 +1,1 @@
+"""Features in, stages, points, reasons and the qualified flag out; pure."""
