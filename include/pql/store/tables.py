@@ -56,7 +56,9 @@ dirty_marks = Table(
     Column("newest_fact_at", DateTime, nullable=False),
 )
 
-counters = Table("counters", metadata, Column("name", String(50), primary_key=True), Column("value", _Id, nullable=False))
+counters = Table(
+    "counters", metadata, Column("name", String(50), primary_key=True), Column("value", _Id, nullable=False)
+)
 
 definitions = Table(
     "definitions",
@@ -97,7 +99,8 @@ decided = Table(
     Column("account_key", String(400), nullable=False),
     Column("decided_as_of", DateTime, nullable=False),
     Column("qualified", Boolean, nullable=False),
-    Column("eligible", Boolean, nullable=False, default=True),  # not blocked, excluded or cooling: its end is fresh news
+    # eligible: not blocked, excluded or cooling; the end of that is fresh news (SEM-D3)
+    Column("eligible", Boolean, nullable=False, default=True),
 )
 
 # Which account each user was last seen under: lets a run notice that a key changed (SEM-W3).

@@ -1,0 +1,91 @@
+"""A ledger URL in, an engine out whose transactions are safe when several processes write at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT_S = 60
+_DECIDING_LOCK = 0x50514C  # "PQL": one number for all, so every deciding transaction meets the same lock
+_READ_ONLY = "pql_read_only"
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for the ledger at `url` (SQLite file or PostgreSQL).
+
+    SQLite: the file's folder is made, WAL, and transactions BEGIN IMMEDIATE, because SQLAlchemy's default lets
+    two processes read the same rows before either writes them. PostgreSQL: the psycopg 3 driver, whatever
+    the URL says. Raises ValueError for any other kind of database.
+    """
+    target = make_url(url)
+    backend = target.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(target)
+    if backend in ("postgresql", "postgres"):
+        return create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise ValueError(f"the ledger is SQLite or PostgreSQL, not {backend!r}: {target.render_as_string()}")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection for reading only; on SQLite it neither waits for writers nor stops them."""
+    with engine.connect().execution_options(**{_READ_ONLY: True}) as conn, conn.begin():
+        yield conn
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in one transaction, committed at the end, rolled back if anything is raised."""
+    with engine.begin() as conn:
+        yield conn
+
+
+@contextmanager
+def deciding(engine: Engine) -> Iterator[Connection]:
+    """Yield the one transaction in which a run decides, under the ledger-wide lock (SEM-D2).
+
+    A second run waits here until the first has committed or failed, and then reads what it left.
+    """
+    with engine.begin() as conn:
+        lock_ledger(conn)
+        yield conn
+
+
+def lock_ledger(conn: Connection) -> None:
+    """Take the ledger-wide lock until `conn`'s transaction ends; SQLite's BEGIN IMMEDIATE already is one."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _DECIDING_LOCK})
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise ValueError("the ledger outlives the process: give SQLite a file, not memory")
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    assert isinstance(connection, sqlite3.Connection)
+    connection.isolation_level = None  # the driver's own BEGIN is deferred; ours comes from _begin_sqlite
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",  # "sending" must be on disk before the request leaves
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    read_only = conn.get_execution_options().get(_READ_ONLY, False)
+    conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
