@@ -1,0 +1,296 @@
+"""The HTTP session all vendor clients share: a request in, a good response or a helpful `RemoteError` out."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, TypeVar
+
+import requests
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from pql.types import Connection, Outcome, UserError
+
+T = TypeVar("T")
+Kind = Literal["unreachable", "lost", "unauthorized", "forbidden", "missing", "rate_limited", "rejected", "server"]
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+READ_ATTEMPTS = 5
+LONGEST_WAIT_S = 120.0  # a read waits this long in place; longer is the scheduler's business
+LONGEST_WRITE_WAIT_S = 5.0  # a write: longer waits put the delivery back with a time
+_PASSING: frozenset[Kind] = frozenset({"unreachable", "lost", "rate_limited", "server"})
+# 423 locked and 477 migrating are HubSpot's own "not now" (developers.hubspot.com, error handling)
+_PASSING_STATUS = frozenset({408, 423, 425, 477})
+
+
+class RemoteError(UserError):
+    """A vendor could not be reached, or refused; the message names the connection and what to do about it.
+
+    `outcome` is what it means for something that was being written: not_sent (surely no effect, may be tried again),
+    ambiguous (it may have happened) or rejected (it never will). `body` is the vendor's own JSON, {} if it sent none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        connection_id: str,
+        kind: Kind,
+        outcome: Outcome,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.connection_id = connection_id
+        self.kind = kind
+        self.outcome = outcome
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.body: Mapping[str, Any] = body or {}
+
+
+@dataclass(frozen=True, repr=False)
+class Bearer(AuthBase):
+    """`Authorization: Bearer …`; given as an auth object so that a ~/.netrc cannot replace it."""
+
+    token: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+@dataclass(frozen=True, repr=False)
+class Basic(AuthBase):
+    """`Authorization: Basic …` with a UTF-8 user and password."""
+
+    login: str
+    password: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        userpass = f"{self.login}:{self.password}".encode()
+        request.headers["Authorization"] = "Basic " + base64.b64encode(userpass).decode()
+        return request
+
+
+class Pace:
+    """Keeps calls at least `1 / per_second` seconds apart, so that the limit is not reached in the first place."""
+
+    def __init__(self, per_second: float, sleep: Callable[[float], None]) -> None:
+        self._gap_s = 1 / per_second
+        self._sleep = sleep
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Sleep until the next call may go out."""
+        ahead_s = self._next - time.monotonic()
+        if ahead_s > 0:
+            self._sleep(ahead_s)
+        self._next = time.monotonic() + self._gap_s
+
+
+class Http:
+    """One vendor behind one connection. Reads are retried with backoff; writes only where surely nothing happened."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        vendor: str,
+        base_url: str,
+        auth: AuthBase,
+        secrets: tuple[str, ...] = (),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.connection_id = connection.id
+        self.vendor = vendor
+        self.base_url = (connection.host or base_url).rstrip("/")
+        self.sleep = sleep
+        self._secrets = tuple(s for s in (connection.password, *secrets) if s)
+        self._session = requests.Session()
+        self._session.auth = auth
+        self._session.headers["User-Agent"] = "pql"
+
+    def __repr__(self) -> str:
+        return f"Http({self.vendor}, connection={self.connection_id!r}, base_url={self.base_url!r})"
+
+    def read(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
+        """A call without effect: tried up to five times, waiting as told by Retry-After. Raises RemoteError."""
+        return self.retrying(lambda: self._once(method, path, timeout_s, options))
+
+    def write(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
+        """A call with an effect: sent once; again only after a 429 that asks for at most 5 s. Raises RemoteError."""
+        return Retrying(
+            retry=retry_if_exception(_short_rate_limit),
+            stop=stop_after_attempt(3),
+            wait=_wait_s,
+            sleep=self.sleep,
+            reraise=True,
+        )(lambda: self._once(method, path, timeout_s, options))
+
+    def retrying(self, attempt: Callable[[], T]) -> T:
+        """The result of `attempt`, tried again while it fails for a passing reason."""
+        return Retrying(
+            retry=retry_if_exception(_passing),
+            stop=stop_after_attempt(READ_ATTEMPTS),
+            wait=_wait_s,
+            sleep=self.sleep,
+            reraise=True,
+        )(attempt)
+
+    def _once(self, method: str, path: str, timeout_s: float, options: Mapping[str, Any]) -> requests.Response:
+        try:
+            response = self._session.request(
+                method,
+                self.base_url + path,
+                timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                allow_redirects=False,
+                **options,
+            )
+        except requests.RequestException as error:
+            raise self.broken(error) from None  # the cause repeats the request; the message says what matters
+        if 200 <= response.status_code < 300:
+            return response
+        raise self._refused(response)
+
+    def broken(self, error: Exception) -> RemoteError:
+        """What a failed transport means: nothing sent if no connection came about, else a lost answer."""
+        never_connected = isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL) or (
+            isinstance(error, requests.ConnectionError)
+            and re.search(r"NewConnection|NameResolution|Max retries", str(error))
+        )
+        cause = self._redact(_cause(error))
+        if never_connected:
+            return RemoteError(
+                f"Connection {self.connection_id}: cannot reach {self.vendor} at {self.base_url} ({cause}). "
+                f"Check the host of the connection and the network.",
+                connection_id=self.connection_id,
+                kind="unreachable",
+                outcome="not_sent",
+            )
+        return RemoteError(
+            f"Connection {self.connection_id}: the answer of {self.vendor} was lost ({cause}).",
+            connection_id=self.connection_id,
+            kind="lost",
+            outcome="ambiguous",
+        )
+
+    def _refused(self, response: requests.Response) -> RemoteError:
+        body = _json_object(response)
+        status = response.status_code
+        said = self._redact(_short(str(body.get("message") or body.get("error") or response.text or response.reason)))
+        kind, outcome, advice = _meaning(status, self.connection_id)
+        return RemoteError(
+            f"Connection {self.connection_id}: {self.vendor} answered {status} ({said}). {advice}".rstrip(),
+            connection_id=self.connection_id,
+            kind=kind,
+            outcome=outcome,
+            status=status,
+            retry_after_s=retry_after_s(response.headers),
+            body=body,
+        )
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `Retry-After` (seconds, or a date held against the answer's own `Date`); None without one.
+
+    >>> retry_after_s({"Retry-After": "7"})
+    7.0
+    >>> retry_after_s({"Retry-After": "Sat, 01 Jan 2026 00:01:30 GMT", "Date": "Sat, 01 Jan 2026 00:00:00 GMT"})
+    90.0
+    """
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        ahead = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, ahead.total_seconds())
+
+
+def _meaning(status: int, connection_id: str) -> tuple[Kind, Outcome, str]:
+    where = f"connection {connection_id} (AIRFLOW_CONN_{connection_id.upper()}, or Airflow: Admin → Connections)"
+    table: dict[int, tuple[Kind, Outcome, str]] = {
+        401: (
+            "unauthorized",
+            "rejected",
+            f"The token or password is wrong, expired or revoked: put a valid one into {where}.",
+        ),
+        403: ("forbidden", "rejected", f"The credentials lack a permission (scope): grant it, or change {where}."),
+        404: ("missing", "rejected", ""),
+        429: ("rate_limited", "not_sent", "Too many requests; it is tried again later."),
+    }
+    if status in table:
+        return table[status]
+    if status >= 500 or status in _PASSING_STATUS:
+        return "server", "not_sent" if status in _PASSING_STATUS or status == 503 else "ambiguous", ""
+    if 300 <= status < 400:
+        return "rejected", "rejected", f"It redirects elsewhere, which is not followed: check the host of {where}."
+    return "rejected", "rejected", ""
+
+
+def _passing(error: BaseException) -> bool:
+    if not isinstance(error, RemoteError) or error.kind not in _PASSING:
+        return False
+    return (error.retry_after_s or 0) <= LONGEST_WAIT_S and error.body.get("policyName") != "DAILY"
+
+
+def _short_rate_limit(error: BaseException) -> bool:
+    return (
+        isinstance(error, RemoteError)
+        and error.kind == "rate_limited"
+        and error.retry_after_s is not None
+        and error.retry_after_s <= LONGEST_WRITE_WAIT_S
+    )
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RemoteError) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return float(min(2 ** (state.attempt_number - 1), 30))
+
+
+def _json_object(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _cause(error: Exception) -> str:
+    text = str(error)
+    known = {
+        "NameResolution": "the name is not known",
+        "refused": "connection refused",
+        "timed out": "timed out",
+        "Timeout": "timed out",
+        "CERTIFICATE": "its certificate is not trusted",
+        "RemoteDisconnected": "it hung up",
+        "Connection reset": "it hung up",
+        "IncompleteRead": "it ended in the middle",
+    }
+    return next((words for sign, words in known.items() if sign in text), _short(text))
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 300 else flat[:299] + "…"
