@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 Baseline = Literal["is_first", "done", "none"]
-"""`is_first`: this run is the definition's first over everybody. `done`: one came before. `none`: neither (SEM-D3 a)."""
+"""`is_first`: this run is the first over everybody. `done`: one came before. `none`: neither (SEM-D3 a)."""
 
 SilentReason = Literal["baseline", "identity", "stale", "at_most"]
 CloseReason = Literal["left", "excluded", "only", "won", "blocked"]
