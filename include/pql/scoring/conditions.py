@@ -82,7 +82,7 @@ def _signal(condition: Compare, frame: pd.DataFrame, definition: Definition, set
     return _bounded(condition, values, unsettled, signal.measure)
 
 
-def _plain(condition: Compare, values: pd.Series) -> Truth:  # type: ignore[type-arg]  # any dtype
+def _plain(condition: Compare, values: pd.Series) -> Truth:
     """A comparison with nothing unsettled about it. `exists` is the one question an unknown value answers."""
     if condition.exists is not None:
         return Truth.of(known(values) == condition.exists)
@@ -94,7 +94,7 @@ def _plain(condition: Compare, values: pd.Series) -> Truth:  # type: ignore[type
 
 def _bounded(
     condition: Compare,
-    values: pd.Series,  # type: ignore[type-arg]  # any dtype
+    values: pd.Series,
     unsettled: Flags,
     measure: str,
 ) -> Truth:
@@ -109,9 +109,9 @@ def _bounded(
     return Truth(plain.yes & (~unsettled | stays), plain.no & (~unsettled | passed))
 
 
-def _above(value: np.ndarray, bound: float | None) -> Flags:  # type: ignore[type-arg]  # float64 of any shape
+def _above(value: np.ndarray, bound: float | None) -> Flags:
     return np.ones(len(value), dtype=bool) if bound is None else np.asarray(value >= bound)
 
 
-def _below(value: np.ndarray, bound: float | None) -> Flags:  # type: ignore[type-arg]  # float64 of any shape
+def _below(value: np.ndarray, bound: float | None) -> Flags:
     return np.ones(len(value), dtype=bool) if bound is None else np.asarray(value <= bound)

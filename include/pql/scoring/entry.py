@@ -12,7 +12,7 @@ from pql.scoring.truth import Flags, Truth
 from pql.scoring.values import column, is_one_of, local_days, numbers
 
 
-def size(definition: Definition, frame: pd.DataFrame) -> tuple[pd.Series, Flags]:  # type: ignore[type-arg]  # of str
+def size(definition: Definition, frame: pd.DataFrame) -> tuple[pd.Series, Flags]:
     """(size, size is unknown) per row; bounds are lower bounds, `unknown` says what an unknown size counts as."""
     rule = definition.size
     if rule is None:
@@ -51,7 +51,7 @@ def excluded(definition: Definition, frame: pd.DataFrame, own_domains: Collectio
     return result
 
 
-def _is_under(values: pd.Series, domains: tuple[str, ...]) -> Flags:  # type: ignore[type-arg]  # of str
+def _is_under(values: pd.Series, domains: tuple[str, ...]) -> Flags:
     """Whether the domain is one of those, or below one: "eu.acme.test" is under "acme.test"."""
     codes, distinct = pd.factorize(values)
     names = [str(d).strip().casefold() for d in distinct]

@@ -48,7 +48,7 @@ def line_points(line: ScoreLine, frame: pd.DataFrame, definition: Definition) ->
     return round_half_up(raw * _decay(line, frame))
 
 
-def _is_something(values: pd.Series) -> npt.NDArray[np.bool_]:  # type: ignore[type-arg]  # any dtype
+def _is_something(values: pd.Series) -> npt.NDArray[np.bool_]:
     nothing, _ = is_one_of(values, (False, 0, "", "no"))
     return known(values) & ~nothing
 
@@ -129,4 +129,4 @@ def _share(
 def _grades(share: npt.NDArray[np.float64], cuts: tuple[float, float, float], names: str) -> npt.NDArray[np.object_]:
     best, good, fair = cuts
     steps = [np.isnan(share), share >= best, share >= good, share >= fair]
-    return np.select(steps, ["–", *names[:3]], names[3]).astype(object)
+    return np.asarray(np.select(steps, ["–", *names[:3]], names[3]), dtype=object)

@@ -36,7 +36,7 @@ class Truth:
         return cls(np.full(rows, holds), np.full(rows, not holds))
 
     @classmethod
-    def from_column(cls, column: pd.Series) -> Truth:  # type: ignore[type-arg]  # any boolean-like dtype
+    def from_column(cls, column: pd.Series) -> Truth:
         """Read back what `column()` wrote."""
         values = column.astype("boolean")
         unknown = values.isna().to_numpy(dtype=bool)

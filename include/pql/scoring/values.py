@@ -1,4 +1,4 @@
-"""Reading feature columns: numbers as float with NaN, anything else as one spelling per value; unknown stays unknown."""
+"""Reading feature columns: numbers as float with NaN, the rest as one spelling per value; unknown stays unknown."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pql.definition.model import Scalar
 Numbers = npt.NDArray[np.float64]
 
 
-def column(frame: pd.DataFrame, name: str) -> pd.Series:  # type: ignore[type-arg]  # features decide the dtype
+def column(frame: pd.DataFrame, name: str) -> pd.Series:
     """The column of that name; all unknown where the features have none."""
     if name in frame.columns:
-        found: pd.Series = frame[name]  # type: ignore[type-arg]  # as above
+        found: pd.Series = frame[name]
         return found
     return pd.Series([None] * len(frame), index=frame.index, dtype=object)
 
 
-def numbers(values: pd.Series) -> Numbers:  # type: ignore[type-arg]  # any dtype
+def numbers(values: pd.Series) -> Numbers:
     """The values as float64; NaN where unknown or not a number. True is 1, False is 0."""
     if values.dtype == object:
         values = values.map(lambda v: float(v) if isinstance(v, bool | np.bool_) else v)
@@ -43,7 +43,7 @@ def spelling(value: object) -> str:
 
 
 def is_one_of(
-    values: pd.Series,  # type: ignore[type-arg]  # any dtype
+    values: pd.Series,
     wanted: Iterable[Scalar],
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """(the value is one of the wanted, the value is known), per row. A wanted true also accepts 1, false 0."""
@@ -54,13 +54,13 @@ def is_one_of(
     return hits[codes], codes >= 0
 
 
-def known(values: pd.Series) -> npt.NDArray[np.bool_]:  # type: ignore[type-arg]  # any dtype
+def known(values: pd.Series) -> npt.NDArray[np.bool_]:
     """Where there is a value at all."""
     return values.notna().to_numpy(dtype=bool)
 
 
 def local_days(
-    instants: pd.Series,  # type: ignore[type-arg]  # datetime64, naive UTC
+    instants: pd.Series,
     timezone: str,
 ) -> npt.NDArray[np.float64]:
     """The local dates of naive UTC instants as day numbers since 1970-01-01; NaN where there is none (SEM-T1)."""
