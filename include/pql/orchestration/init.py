@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 from pql import pipeline
-from pql.connections import from_environment
 from pql.orchestration.defaults import POOLS
 from pql.pipeline.project import paths_from_environment
 
@@ -31,9 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.airflow:
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)  # noqa: S603  # fixed words
-    import os
-
-    pipeline.init(paths_from_environment(os.environ), from_environment(os.environ))
+    pipeline.init(paths_from_environment())
     create_pools()
     print(f"ledger migrated, pools ready: {', '.join(POOLS)}")
 

@@ -1,0 +1,91 @@
+"""The `pql` application itself: where things are, what time it is, and how moments are written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pql.connections import from_environment
+from pql.pipeline.project import Project, init, opened, paths_from_environment
+from pql.settings import Paths
+from pql.types import UserError
+
+app = typer.Typer(
+    name="pql",
+    help="Turn product usage into sales action: activation, scores, newly qualified accounts, deliveries.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok · 1 something failed on the way · 2 the call or a file must be put right.",
+)
+
+_chosen: dict[str, Paths] = {}
+
+
+@app.callback()
+def where(
+    home: Annotated[
+        str | None, typer.Option(help="Folder with settings.yaml, definitions and .pql/ (else PQL_HOME)")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="Settings file (else PQL_SETTINGS)")] = None,
+    definitions: Annotated[
+        Path | None, typer.Option(help="Folder or file with definitions (else PQL_DEFINITIONS)")
+    ] = None,
+    lake: Annotated[str | None, typer.Option(help="Folder or object-store URL (else PQL_LAKE)")] = None,
+    ledger: Annotated[str | None, typer.Option(help="SQLAlchemy URL (else PQL_LEDGER)")] = None,
+) -> None:
+    """Where this run's settings, definitions, lake and ledger are; without options the project's own."""
+    found = paths_from_environment(os.environ, home)
+    given = {"settings": settings, "definitions": definitions, "lake": lake, "ledger": ledger}
+    _chosen["paths"] = found.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def paths() -> Paths:
+    """The paths chosen by options and environment."""
+    return _chosen["paths"]
+
+
+@contextmanager
+def project() -> Iterator[Project]:
+    """The project of this call; a SQLite ledger is created or upgraded on the way."""
+    if paths().ledger.startswith("sqlite"):
+        init(paths())
+    with opened(paths(), from_environment(os.environ)) as found:
+        yield found
+
+
+def now() -> datetime:
+    """The clock, read only here, at the edge (SEM-T1)."""
+    return datetime.now(UTC)
+
+
+def instant(text: str, found: Project, option: str = "--as-of") -> datetime:
+    """A moment as people write it: `2026-03-01` is that local midnight, `…T14:00` local, `…Z` or `+02:00` as said."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{option}: `{text}` is no date or time; write 2026-03-01 or 2026-03-01T14:00 (or with Z, +02:00)."
+        ) from None
+    return (parsed.replace(tzinfo=found.zone) if parsed.tzinfo is None else parsed).astimezone(UTC)
+
+
+def duration(text: str, option: str) -> timedelta:
+    """`30m`, `1h`, `1d`, `2w`.
+
+    >>> duration("2w", "--every")
+    datetime.timedelta(days=14)
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*([mhdw])\s*", text)
+    if not match or int(match[1]) == 0:
+        raise UserError(f"{option}: `{text}` is no duration; write 30m, 1h, 1d or 2w.")
+    unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})

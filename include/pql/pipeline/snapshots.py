@@ -1,0 +1,100 @@
+"""Compute score snapshots: lake + definition + moments in, one frame per moment out. Nothing is written here.
+
+A snapshot holds what is true at T and, from the same pass over today's data and today's rules, what a decision
+compares it with: whether the subject qualified a week ago (SEM-D3), one period ago (SEM-D6), and each play's trigger
+now and then (SEM-D4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import duckdb
+import pandas as pd
+
+from pql import features, qualification, scoring
+from pql.definition.model import Definition
+from pql.pipeline.project import Project
+from pql.pipeline.vocabulary import usage_needs
+
+
+def snapshots(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    definition: Definition,
+    moments: Sequence[datetime],
+    period: timedelta,
+    accounts: Collection[str] | None = None,
+) -> dict[datetime, pd.DataFrame]:
+    """One snapshot per moment, sorted by subject key, for every subject (or those of `accounts`) seen before it."""
+    wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period)})
+    rows = scored_inputs(project, connection, definition, wanted, accounts)
+    at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
+    return {t: _snapshot(project, definition, t, at, period) for t in moments}
+
+
+def panel(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    definition: Definition,
+    moments: Sequence[datetime],
+    accounts: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """One scored row per subject and moment, in one pass."""
+    return _score(project, definition, scored_inputs(project, connection, definition, moments, accounts))
+
+
+def scored_inputs(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    definition: Definition,
+    moments: Sequence[datetime],
+    accounts: Collection[str] | None,
+) -> pd.DataFrame:
+    """The feature rows that scores are computed from, for all moments in one pass."""
+    project.lake.prepare(connection, usage_needs(definition), list(moments))
+    return features.build(
+        connection,
+        definition,
+        list(moments),
+        timezone=project.settings.timezone,
+        free_mail_domains=project.free_mail_domains,
+        accounts=accounts,
+    )
+
+
+def _snapshot(
+    project: Project,
+    definition: Definition,
+    t: datetime,
+    at: dict[datetime, pd.DataFrame],
+    period: timedelta,
+) -> pd.DataFrame:
+    now = at[t]
+    needed = qualification.moments_needed(definition, t, period)
+    frames = {
+        moment: _score(project, definition, now if moment == t else qualification.fill_unknown(at[moment], now))
+        for moment in needed
+    }
+    stale_at = t - timedelta(days=definition.stale_after_days)
+    snapshot = frames[t].set_index("subject_key", drop=False)
+    snapshot["was_qualified"] = _qualified(frames[stale_at], snapshot.index)
+    snapshot["qualified_before"] = _qualified(_score(project, definition, at[t - period]), snapshot.index)
+    triggers = qualification.triggers(definition, frames, t, definition.stale_after_days)
+    snapshot = snapshot.join(triggers, how="left")
+    return snapshot.sort_index().reset_index(drop=True)
+
+
+def _qualified(frame: pd.DataFrame, subjects: pd.Index) -> pd.Series:
+    return frame.set_index("subject_key")["qualified"].reindex(subjects).eq(True)
+
+
+def _score(project: Project, definition: Definition, rows: pd.DataFrame) -> pd.DataFrame:
+    return scoring.score(
+        definition, rows, timezone=project.settings.timezone, own_domains=tuple(project.settings.own_domains)
+    )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
