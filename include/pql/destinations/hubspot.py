@@ -1,0 +1,201 @@
+"""HubSpot as a destination: a task for the owner, or values written back onto the account; both safe to do twice."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from pql.clients.http import RemoteError
+from pql.clients.hubspot import HubSpot
+from pql.clients.hubspot_records import PropertyType, Task, TaskOutcome
+from pql.destinations import words
+from pql.destinations.due import due_at
+from pql.types import Alert, Order, Outcome, Result, UserError
+
+DEFAULT_DUE = "1 business day"
+OWN_PREFIX = "pql_"  # only properties named so are created
+_SUBJECT_LIMIT = 250
+_TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
+_OBJECTS: dict[str, Literal["companies", "contacts"]] = {"company": "companies", "contact": "contacts"}
+
+
+class HubSpotDestination:
+    """Carries out `crm_task` and `crm_update`.
+
+    Options of crm_task: `subject`, `due` ("1 business day"), `fallback_owner` (e-mail), `priority`, `type`.
+    Options of crm_update: property name → value; missing properties whose name begins with pql_ are created.
+    """
+
+    kind = "hubspot"
+
+    def __init__(self, hubspot: HubSpot, *, clock: Callable[[], datetime], timezone: str = "UTC") -> None:
+        self._hubspot = hubspot
+        self._clock = clock
+        self._timezone = timezone
+        self._tasks_ready = False
+
+    def __repr__(self) -> str:
+        return f"HubSpotDestination({self._hubspot!r})"
+
+    def send(self, order: Order) -> Result:
+        """One task for the order's key, or the values on the record."""
+        try:
+            return self._update(order) if order.kind == "crm_update" else self._task(order)
+        except RemoteError as error:
+            return _failed(error)
+        except (UserError, ValueError) as error:
+            return Result("rejected", reason=str(error))
+
+    def find(self, order: Order) -> Result:
+        """Whether the task of that key exists and hangs on its record. Values are simply written again."""
+        if order.kind == "crm_update":
+            return Result("not_sent", reason="writing the same values again changes nothing")
+        try:
+            task_id = self._hubspot.task_by_key(order.key)
+            if task_id is None:
+                return Result("not_sent", reason="no task with this key")
+            if not self._is_linked(task_id, order.alert):
+                return Result("not_sent", reason=f"task {task_id} is there without its link; sending again adds it")
+        except RemoteError as error:
+            return Result("ambiguous", reason=str(error), retry_after_s=error.retry_after_s)
+        return Result("delivered", receipt={"task": task_id})
+
+    def _task(self, order: Order) -> Result:
+        if not self._tasks_ready:
+            self._hubspot.ensure_task_key_property()
+            self._tasks_ready = True
+        owner = self._owner(order)
+        alert = order.alert
+        properties = {
+            "hs_timestamp": _written(
+                due_at(str(order.options.get("due") or DEFAULT_DUE), self._clock(), self._timezone)
+            ),
+            "hs_task_subject": _subject(order),
+            "hs_task_body": task_body(alert),
+            "hs_task_status": "NOT_STARTED",
+            "hs_task_priority": str(order.options.get("priority") or "HIGH").upper(),
+            "hs_task_type": str(order.options.get("type") or "TODO").upper(),
+        } | ({"hubspot_owner_id": owner} if owner else {})
+        ids = (alert.crm_id,) if alert.crm_id else ()
+        is_contact = alert.crm_kind == "contact"
+        task = Task(order.key, properties, () if is_contact else ids, ids if is_contact else ())
+        return _task_result(self._hubspot.batch_upsert_tasks([task])[0], owner)
+
+    def _owner(self, order: Order) -> str:
+        """The account's owner, else who owns the record by now, else the play's fallback; "" if there is nobody."""
+        alert = order.alert
+        if alert.owner_email and (found := self._hubspot.owner_by_email(alert.owner_email)):
+            return found
+        if alert.crm_id:
+            ask = self._hubspot.contact_now if alert.crm_kind == "contact" else self._hubspot.company_now
+            record = ask(alert.crm_id)
+            if record and record.owner_id:
+                return record.owner_id
+        fallback = str(order.options.get("fallback_owner") or "")
+        return (self._hubspot.owner_by_email(fallback) or "") if fallback else ""
+
+    def _update(self, order: Order) -> Result:
+        alert = order.alert
+        if not alert.crm_id or alert.crm_kind not in _OBJECTS:
+            return Result(
+                "rejected", reason=f"{alert.account_key} has no record in HubSpot, so nothing can be written to it"
+            )
+        kind = _OBJECTS[alert.crm_kind]
+        values = {name: _written(value) for name, value in order.options.items()}
+        try:
+            self._hubspot.update(kind, alert.crm_id, values)
+        except RemoteError as error:
+            if error.status != 400 or not self._create_missing(kind, order.options):
+                raise
+            self._hubspot.update(kind, alert.crm_id, values)
+        return Result("delivered", receipt={"object": kind, "id": alert.crm_id, "properties": sorted(values)})
+
+    def _create_missing(self, kind: Literal["companies", "contacts"], options: Mapping[str, object]) -> bool:
+        """Whether any of our own properties had to be created."""
+        own = [name for name in options if name.startswith(OWN_PREFIX)]
+        return any([self._hubspot.ensure_property(kind, name, type=_type(options[name])) for name in own])
+
+    def _is_linked(self, task_id: str, alert: Alert) -> bool:
+        if not alert.crm_id:
+            return True
+        to = _OBJECTS[alert.crm_kind or "company"]
+        return alert.crm_id in self._hubspot.linked("tasks", to, [task_id]).get(task_id, [])
+
+
+def task_body(alert: Alert) -> str:
+    """The task's notes as HTML (HubSpot shows hs_task_body as rich text): all reasons, one a line."""
+    points, when = words.delta(alert)
+    numbers = [f"Activation {alert.activation_pct} %", f"Score {alert.score}"]
+    numbers[1] += f" ({words.signed(points)} {when})" if points else ""
+    numbers += [f"Grade {_html(alert.grade)}"] if alert.grade else []
+    who = " · ".join(part for part in (words.size(alert, _html), words.trial_day(alert)) if part)
+    titles = f" · {_html(' + '.join(alert.titles))}" if alert.titles else ""
+    lines = [f"<strong>{_html(alert.account_name or alert.account_key)} {_html(alert.headline)}</strong>{titles}"]
+    lines += [who] if who else []
+    lines.append(" · ".join(numbers))
+    lines += ["<strong>Why</strong>"] if alert.reasons else []
+    lines += [words.reason(reason, _html) for reason in alert.reasons]
+    if alert.champions:
+        lines.append(f"<strong>Champions</strong> {words.champions(alert.champions, _html)}")
+    if alert.next_step:
+        lines.append(f"<strong>Next</strong> {_html(alert.next_step)}")
+    lines += [_html(flag) for flag in words.flags(alert)]
+    return "<br>".join(_within(lines, _TEXT_LIMIT))
+
+
+def _subject(order: Order) -> str:
+    alert = order.alert
+    subject = words.one_line(order.options.get("subject") or f"{alert.account_name} {alert.headline}")
+    return subject if len(subject) <= _SUBJECT_LIMIT else subject[: _SUBJECT_LIMIT - 1] + "…"
+
+
+def _task_result(outcome: TaskOutcome, owner: str) -> Result:
+    if outcome.outcome != "delivered":
+        return Result(outcome.outcome, reason=outcome.reason, retry_after_s=outcome.retry_after_s)
+    unowned = "" if owner else "nobody owns the account and the play has no usable fallback_owner: task is unassigned"
+    receipt = {"task": outcome.id, "owner": owner, "linked": outcome.linked}
+    return Result("delivered", receipt, reason="; ".join(part for part in (outcome.reason, unowned) if part))
+
+
+def _failed(error: RemoteError) -> Result:
+    # a wrong token is wrong for every delivery and put right by ops: keep trying instead of giving all of them up
+    by_ops = error.kind in ("unauthorized", "forbidden")
+    outcome: Outcome = "not_sent" if by_ops else error.outcome
+    return Result(outcome, reason=str(error), retry_after_s=error.retry_after_s)
+
+
+def _within(lines: list[str], limit: int) -> list[str]:
+    kept: list[str] = []
+    length = 0
+    for line in lines:
+        length += len(line) + len("<br>")
+        if length > limit:
+            return [*kept, "…"]
+        kept.append(line)
+    return kept
+
+
+def _html(text: object) -> str:
+    line = words.one_line(text)
+    return html.escape(line if len(line) <= 500 else line[:499] + "…")
+
+
+def _written(value: object) -> str:
+    """A property value as HubSpot takes it: always a string."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)[:_TEXT_LIMIT]
+
+
+def _type(value: object) -> PropertyType:
+    if isinstance(value, bool):
+        return "bool"
+    return "number" if isinstance(value, int | float) else "string"

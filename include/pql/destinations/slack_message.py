@@ -1,0 +1,165 @@
+"""An alert in, the Slack message a rep understands in ten seconds out (PRODUCT-A2); pure, all data escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pql.destinations import words
+from pql.destinations.slack_text import (
+    FALLBACK_LIMIT,
+    HEADER_LIMIT,
+    PHRASE_LIMIT,
+    bold,
+    cut,
+    mrkdwn,
+    plain,
+    safe,
+    section,
+)
+from pql.types import Alert, Reason
+
+Block = dict[str, object]
+
+_BAR_CELLS = 8
+_POSITIVES_SHOWN = 3
+_NEGATIVES_SHOWN = 2
+_UNKNOWN_SHOWN = 2
+_HEADLINE_LIMIT = 60
+_TITLES_LIMIT = 40
+_URL_LIMIT = 3000
+
+# The first phrase found in the headline gives the message its sign.
+_SIGNS = (
+    ("qualified", "🎯"),
+    ("score up", "📈"),
+    ("score down", "📉"),
+    ("reached", "🏁"),
+    ("limit", "⏳"),
+    ("quiet", "🌙"),
+    ("stuck", "🧭"),
+    ("left", "👋"),
+)
+
+
+def full(alert: Alert, owner: str, *, record_url: str = "") -> list[Block]:
+    """The blocks of a first message. `owner` is mrkdwn made by `owner_name` or a mention."""
+    blocks: list[Block] = [{"type": "header", "text": plain(headline(alert), HEADER_LIMIT)}]
+    blocks.append(section("\n".join(line for line in (_who(alert, owner), _numbers(alert)) if line)))
+    for label, text in (("Why", why(alert.reasons)), ("Champions", words.champions(alert.champions, safe))):
+        if text:
+            blocks.append(section(f"{bold(label)}  {text}"))
+    if alert.next_step:
+        blocks.append(section(f"{bold('Next')}  {safe(alert.next_step, 1000)}"))
+    flags = " · ".join(safe(flag, PHRASE_LIMIT) for flag in words.flags(alert))
+    if flags:
+        blocks.append({"type": "context", "elements": [mrkdwn(f"⚠️ {flags}")]})
+    if record_url and len(record_url) <= _URL_LIMIT:
+        blocks.append(_link(record_url))
+    return blocks
+
+
+def follow_up(alert: Alert) -> list[Block]:
+    """The one block of a further message in a thread: what is new, in two or three lines."""
+    numbers = [_score(alert), f"{alert.activation_pct} % activated"]
+    lines = [f"{bold(headline(alert))}", " · ".join(numbers)]
+    top = why(alert.reasons, positives=2, negatives=0, others=False)
+    if top:
+        lines.append(f"{bold('Why')}  {top}")
+    if alert.next_step:
+        lines.append(f"{bold('Next')}  {safe(alert.next_step, 300)}")
+    return [section("\n".join(lines))]
+
+
+def fallback(alert: Alert) -> str:
+    """The text of the notification and of clients that show no blocks."""
+    parts = [headline(alert), _score(alert), f"{alert.activation_pct} % activated"]
+    top = why(alert.reasons, positives=2, negatives=0, others=False)
+    return cut(" · ".join([*parts, *([top] if top else [])]), FALLBACK_LIMIT)
+
+
+def headline(alert: Alert) -> str:
+    """ "🎯 Acme Inc just qualified · New business"; names every definition (SEM-D5)."""
+    said = alert.headline.lower()
+    sign = next((sign for phrase, sign in _SIGNS if phrase in said), "🔔")
+    titles = " + ".join(alert.titles)
+    end = f" · {safe(titles, _TITLES_LIMIT)}" if titles else ""
+    middle = f" {safe(alert.headline, _HEADLINE_LIMIT)}"
+    room = HEADER_LIMIT - len(sign) - 1 - len(middle) - len(end)
+    return f"{sign} {safe(alert.account_name or alert.account_key, room)}{middle}{end}"
+
+
+def owner_name(alert: Alert) -> str:
+    """The owner in words, for a person who is not in this Slack."""
+    return safe(alert.owner_name or alert.owner_email or "nobody yet")
+
+
+def bar(pct: int, cells: int = _BAR_CELLS) -> str:
+    """Activation as a bar; full only at 100 %, empty only at 0 %.
+
+    >>> bar(75), bar(0), bar(1), bar(99), bar(100)
+    ('▰▰▰▰▰▰▱▱', '▱▱▱▱▱▱▱▱', '▰▱▱▱▱▱▱▱', '▰▰▰▰▰▰▰▱', '▰▰▰▰▰▰▰▰')
+    """
+    held = min(100, max(0, pct))
+    full_cells = round(held * cells / 100)
+    if 0 < held < 100:
+        full_cells = min(cells - 1, max(1, full_cells))
+    return "▰" * full_cells + "▱" * (cells - full_cells)
+
+
+def why(
+    reasons: Sequence[Reason],
+    *,
+    positives: int = _POSITIVES_SHOWN,
+    negatives: int = _NEGATIVES_SHOWN,
+    others: bool = True,
+) -> str:
+    """The strongest reasons; what is left out is one sum, so that the line still adds up to the score (SEM-S1).
+
+    >>> why([Reason(25, "billing"), Reason(20, "habit"), Reason(15, "seats"), Reason(7, "calls"), Reason(-5, "quiet")])
+    '+25 billing · +20 habit · +15 seats · … and +7 from 1 other · −5 quiet'
+    """
+    up = [reason for reason in reasons if reason.points > 0]
+    down = [reason for reason in reasons if reason.points < 0]
+    rest = up[positives:] + down[negatives:]
+    parts = [_said(reason) for reason in up[:positives]]
+    if others and rest:
+        parts.append(f"… and {words.signed(sum(r.points for r in rest))} from {words.count(len(rest), 'other')}")
+    parts += [_said(reason) for reason in down[:negatives]]
+    if others:
+        unknown = [reason for reason in reasons if reason.points == 0 and "unknown" in reason.text.lower()]
+        parts += [_said(reason) for reason in unknown[:_UNKNOWN_SHOWN]]
+    return " · ".join(parts)
+
+
+def _who(alert: Alert, owner: str) -> str:
+    parts = (words.size(alert, safe), words.trial_day(alert), f"owner {owner}")
+    return " · ".join(part for part in parts if part)
+
+
+def _numbers(alert: Alert) -> str:
+    points, when = words.delta(alert)
+    parts = [
+        f"Activation {bar(alert.activation_pct)} {alert.activation_pct} %",
+        f"Score {bold(str(alert.score))}" + (f"  {_arrow(points)} {when}" if points else ""),
+    ]
+    if alert.grade:
+        parts.append(f"Grade {safe(alert.grade)}")
+    return "    ".join(parts)
+
+
+def _score(alert: Alert) -> str:
+    points, _ = words.delta(alert)
+    return f"Score {alert.score}" + (f" {_arrow(points)}" if points else "")
+
+
+def _arrow(points: int) -> str:
+    return f"{'▲' if points > 0 else '▼'}{abs(points)}"
+
+
+def _said(reason: Reason) -> str:
+    return words.reason(reason, lambda text: safe(text, PHRASE_LIMIT))
+
+
+def _link(url: str) -> Block:
+    button = {"type": "button", "text": plain("Open in HubSpot", 75), "url": url, "action_id": "open_in_hubspot"}
+    return {"type": "actions", "elements": [button]}
