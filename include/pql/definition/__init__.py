@@ -1,1 +1,6 @@
-"""The definition language: YAML text in, a typed `Definition` or a list of located errors out."""
+"""The definition language: YAML in, typed definitions and every problem with file and line out."""
+
+from pql.definition.load import Loaded, load
+from pql.definition.parse import parse, parse_vocabulary
+
+__all__ = ["Loaded", "load", "parse", "parse_vocabulary"]

@@ -6,6 +6,8 @@ look anything up twice. Everything is hashable; `Definition.rules_hash` is the v
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,7 +39,9 @@ class EventMatch:
     @property
     def key(self) -> str:
         """16 hex digits, the name of this match's partition in the lake; depends on exactly the three fields."""
-        raise NotImplementedError
+        where = sorted((w.property, w.op, sorted(map(repr, w.values))) for w in self.where)
+        written = json.dumps([sorted(set(self.events)), where, self.value], ensure_ascii=True)
+        return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ Measure = Literal[
 
 @dataclass(frozen=True)
 class Window:
-    """`all`: everything retained. `last`: n local days ending at T (SEM-T3). `first`: days 1–n after signup (SEM-T4)."""
+    """`all`: everything retained. `last`: n local days ending at T (SEM-T3). `first`: days 1–n from signup (SEM-T4)."""
 
     kind: Literal["all", "last", "first"] = "all"
     days: int | None = None
@@ -205,9 +209,7 @@ class Exclude:
 
 # --- plays ---------------------------------------------------------------------------------------------------------
 
-TriggerKind = Literal[
-    "newly_qualified", "score_up", "score_down", "stage", "near_limit", "gone_quiet", "stuck", "left"
-]
+TriggerKind = Literal["newly_qualified", "score_up", "score_down", "stage", "near_limit", "gone_quiet", "stuck", "left"]
 
 
 @dataclass(frozen=True)
@@ -280,8 +282,10 @@ class Definition:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Every attribute any part of the definition reads, sorted."""
-        raise NotImplementedError
+        """Every attribute any part of the definition reads (templates included), sorted."""
+        from pql.definition.attributes import attributes_of  # it walks this module's types
+
+        return attributes_of(self)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""A folder (or files) of definitions in, all of them and all their problems out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pql.definition.model import Definition, NamedEvent, Problem
+from pql.definition.parse import parse, parse_vocabulary
+
+VOCABULARY = "vocabulary.yaml"
+_NOT_DEFINITIONS = (VOCABULARY, "settings.yaml")
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was found: definitions without errors, by priority and id, and every problem of every file."""
+
+    definitions: tuple[Definition, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep a definition from being used."""
+        return tuple(problem for problem in self.problems if problem.level == "error")
+
+    def definition(self, id: str) -> Definition:
+        """The definition of that id; KeyError if there is none."""
+        for definition in self.definitions:
+            if definition.id == id:
+                return definition
+        raise KeyError(id)
+
+
+def load(folder_or_files: Path | Sequence[Path]) -> Loaded:
+    """Every definition directly in a folder (not in folders below it), or in the given files; never raises.
+
+    Definitions share the events of a `vocabulary.yaml` beside them. Ids must be unique; `settings.yaml` is passed over.
+    """
+    files, problems = _files(folder_or_files)
+    vocabularies: dict[Path, tuple[NamedEvent, ...]] = {}
+    definitions: list[Definition] = []
+    for file in files:
+        if file.parent not in vocabularies:
+            vocabularies[file.parent], found = _vocabulary(file.parent / VOCABULARY)
+            problems += found
+        definition, found = _read(file, vocabularies[file.parent])
+        problems += found
+        definitions += [definition] if definition is not None else []
+    unique, twice = _unique(definitions)
+    ordered = tuple(sorted(unique, key=lambda d: (d.priority, d.id)))
+    return Loaded(ordered, tuple(sorted([*problems, *twice], key=lambda p: (p.path, p.line))))
+
+
+def _files(folder_or_files: Path | Sequence[Path]) -> tuple[list[Path], list[Problem]]:
+    if not isinstance(folder_or_files, Path):
+        return [Path(file) for file in folder_or_files], []
+    if folder_or_files.is_file():
+        return [folder_or_files], []
+    if not folder_or_files.is_dir():
+        return [], [Problem(str(folder_or_files), 1, "there is no such folder of definitions")]
+    found = sorted(p for p in folder_or_files.iterdir() if p.suffix in _SUFFIXES and p.name not in _NOT_DEFINITIONS)
+    if not found:
+        hint = "put a definition (*.yaml) there"
+        return [], [Problem(str(folder_or_files), 1, "the folder holds no definitions", hint, "warning")]
+    return found, []
+
+
+def _read(file: Path, vocabulary: Sequence[NamedEvent]) -> tuple[Definition | None, tuple[Problem, ...]]:
+    text, problems = _text(file)
+    return (None, problems) if text is None else parse(text, str(file), vocabulary)
+
+
+def _vocabulary(file: Path) -> tuple[tuple[NamedEvent, ...], tuple[Problem, ...]]:
+    if not file.exists():
+        return (), ()
+    text, problems = _text(file)
+    return ((), problems) if text is None else parse_vocabulary(text, str(file))
+
+
+def _text(file: Path) -> tuple[str | None, tuple[Problem, ...]]:
+    try:
+        return file.read_bytes().decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return None, (Problem(str(file), line, "the file is not UTF-8", "save it as UTF-8"),)
+    except OSError as error:
+        return None, (Problem(str(file), 1, f"the file cannot be read: {error.strerror or error}"),)
+
+
+def _unique(definitions: Iterable[Definition]) -> tuple[list[Definition], list[Problem]]:
+    first: dict[str, Definition] = {}
+    problems = []
+    for definition in definitions:
+        if definition.id in first:
+            message = f"definition `{definition.id}` is already in {first[definition.id].path}"
+            problems.append(Problem(definition.path, 1, message, "ids are unique: choose another"))
+        else:
+            first[definition.id] = definition
+    return list(first.values()), problems
