@@ -123,7 +123,7 @@ class Http:
 
     def read(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
         """A call without effect: tried up to five times, waiting as told by Retry-After. Raises RemoteError."""
-        return self.retrying(lambda: self._once(method, path, timeout_s, options))
+        return self.retrying(lambda: self.once(method, path, timeout_s=timeout_s, **options))
 
     def write(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
         """A call with an effect: sent once; again only after a 429 that asks for at most 5 s. Raises RemoteError."""
@@ -133,7 +133,7 @@ class Http:
             wait=_wait_s,
             sleep=self.sleep,
             reraise=True,
-        )(lambda: self._once(method, path, timeout_s, options))
+        )(lambda: self.once(method, path, timeout_s=timeout_s, **options))
 
     def retrying(self, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, tried again while it fails for a passing reason."""
@@ -145,7 +145,8 @@ class Http:
             reraise=True,
         )(attempt)
 
-    def _once(self, method: str, path: str, timeout_s: float, options: Mapping[str, Any]) -> requests.Response:
+    def once(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
+        """One attempt, whatever it is. Raises RemoteError."""
         try:
             response = self._session.request(
                 method,

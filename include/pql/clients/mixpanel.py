@@ -1,0 +1,108 @@
+"""Mixpanel's raw event export: days in, one NDJSON file on disk out, complete or not at all.
+
+API: docs.mixpanel.com, Raw Event Export (`GET /api/2.0/export`): 60 queries an hour, 3 a second. The connection holds a
+service account (login, password, extra {"project_id": …}) or an older project's API secret as login without password;
+host = https://data-eu.mixpanel.com (or -in) for projects stored there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from urllib3.exceptions import HTTPError
+
+from pql.clients.http import Basic, Http, RemoteError
+from pql.types import Connection, UserError
+
+BASE_URL = "https://data.mixpanel.com"
+_READ_TIMEOUT_S = 600.0  # a large export takes minutes before its first byte
+_CHUNK = 1 << 20
+
+
+class Mixpanel:
+    """One Mixpanel project behind one connection."""
+
+    def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        if not connection.login:
+            raise UserError(
+                f"Connection {connection.id}: it has no login. Put the service account's name there, its secret as "
+                f"password and the project id into extra as project_id."
+            )
+        self.http = Http(
+            connection,
+            vendor="Mixpanel",
+            base_url=BASE_URL,
+            auth=Basic(connection.login, connection.password),
+            secrets=() if connection.password else (connection.login,),
+            sleep=sleep,
+        )
+        self._project_id = str(connection.extra.get("project_id", ""))
+
+    def __repr__(self) -> str:
+        return f"Mixpanel({self.http!r})"
+
+    def export(self, first: date, last: date, folder: Path) -> Path:
+        """The events of the days first..last (inclusive, in the project's calendar) as one NDJSON file in `folder`.
+
+        A transfer that breaks off is started again; the file appears only when it is whole. Raises RemoteError.
+        """
+        return self.http.retrying(lambda: self._export(first, last, folder))
+
+    def _export(self, first: date, last: date, folder: Path) -> Path:
+        params = {"from_date": first.isoformat(), "to_date": last.isoformat()}
+        if self._project_id:
+            params["project_id"] = self._project_id
+        target = folder / f"export-{first}-{last}.ndjson"
+        received = folder / f"{target.name}.part"
+        with self.http.once(
+            "GET",
+            "/api/2.0/export",
+            timeout_s=_READ_TIMEOUT_S,
+            params=params,
+            headers={"Accept": "text/plain", "Accept-Encoding": "gzip"},
+            stream=True,
+        ) as response:
+            try:
+                with received.open("wb") as file:
+                    # as sent, so that a gzip that ends in the middle is noticed rather than decoded as far as it goes
+                    for chunk in response.raw.stream(_CHUNK, decode_content=False):
+                        file.write(chunk)
+            except (HTTPError, OSError) as error:
+                raise self.http.broken(error) from None
+            zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
+        if zipped:
+            self._unzip(received, target)
+        else:
+            received.replace(target)
+        self._check_whole(target)
+        return target
+
+    def _unzip(self, received: Path, target: Path) -> None:
+        try:
+            with gzip.open(received, "rb") as zipped, target.open("wb") as plain:
+                shutil.copyfileobj(zipped, plain, _CHUNK)
+        except (EOFError, OSError) as error:  # gzip.BadGzipFile is an OSError
+            raise self._cut(f"its gzip ends in the middle: {error}") from None
+        finally:
+            received.unlink(missing_ok=True)
+
+    def _check_whole(self, target: Path) -> None:
+        """An export that Mixpanel gives up ends with two words, not with an error (so Airbyte's source says)."""
+        with target.open("rb") as file:
+            file.seek(max(0, target.stat().st_size - 100))
+            if file.read().rstrip().endswith(b"terminated early"):
+                raise self._cut("it says 'terminated early'")
+
+    def _cut(self, why: str) -> RemoteError:
+        return RemoteError(
+            f"Connection {self.http.connection_id}: the export of Mixpanel broke off ({why}). Nothing of it is used; "
+            f"it is fetched again.",
+            connection_id=self.http.connection_id,
+            kind="lost",
+            outcome="not_sent",
+        )
