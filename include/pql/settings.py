@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from pql.located_yaml import Items, Leaf, Mapping, Node, compose, did_you_mean, quoted
+from pql.types import UserError
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the zone database
+        raise ValueError(f"there is no time zone {quoted(name)}, for example `Europe/Berlin`") from None
+    return name
+
+
+def _testable(where: dict[str, Any]) -> dict[str, Any]:
+    for column, wanted in where.items():
+        members = wanted if isinstance(wanted, list) else [wanted]
+        tested = isinstance(wanted, dict) and set(wanted) == {"exists"} and isinstance(wanted["exists"], bool)
+        if not tested and (not members or any(isinstance(m, dict | list) or m is None for m in members)):
+            raise ValueError(f"column {quoted(column)} must be a value, a list of values or `{{exists: true}}`")
+    return where
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+RowTest = Annotated[dict[str, Any], AfterValidator(_testable)]
 
 
 class Emit(_Strict):
@@ -19,14 +46,21 @@ class Emit(_Strict):
     name: str | None = None  # or: a fixed event name
     time: str
     time_format: str | None = None  # strptime format; else "ms", "s" or None for anything DuckDB reads as a timestamp
+    timezone: TimeZone | None = None  # of these times, where they have no offset; default: the source's
     user: str | None = None
     anonymous: str | None = None
     account: str | None = None
     id: str | None = None  # unique id of the event; else a hash of the row
-    where: dict[str, Any] = Field(default_factory=dict)  # column: value | [values] | {exists: true}
+    where: RowTest = Field(default_factory=dict)  # column: value | [values] | {exists: true}
     user_traits: dict[str, str] = Field(default_factory=dict)  # attribute: column
     account_traits: dict[str, str] = Field(default_factory=dict)
     properties: list[str] | None = None  # columns kept as properties; None = all
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if (self.event is None) == (self.name is None):
+            raise ValueError("say either `event` (the column with the event's name) or `name` (one fixed name)")
+        return self
 
 
 class FilesSource(_Strict):
@@ -36,14 +70,14 @@ class FilesSource(_Strict):
     path: str  # glob, relative to the settings file, or an fsspec URL
     format: Literal["ndjson", "csv", "parquet"] | None = None  # None: by file name
     encoding: str = "utf-8"
-    timezone: str | None = None  # of times without an offset; default: the project's
-    emits: list[Emit]
+    timezone: TimeZone | None = None  # of times without an offset; default: the project's
+    emits: list[Emit] = Field(min_length=1)
 
 
 class MixpanelSource(_Strict):
     kind: Literal["mixpanel"]
     connection: str = "mixpanel_default"
-    timezone: str = "UTC"  # of the Mixpanel project
+    timezone: TimeZone = "UTC"  # of the Mixpanel project
     account: str | None = None  # property with the group/account id
     email: str = "$email"
     user_traits: dict[str, str] = Field(default_factory=dict)  # attribute: property
@@ -81,15 +115,13 @@ class WebhookDestination(_Strict):
     connection: str
 
 
-DestinationSettings = Annotated[
-    SlackDestination | HubSpotDestination | WebhookDestination, Field(discriminator="kind")
-]
+DestinationSettings = Annotated[SlackDestination | HubSpotDestination | WebhookDestination, Field(discriminator="kind")]
 
 
 class Settings(_Strict):
     """Everything that is a choice of the whole project, not of one definition."""
 
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     horizon_hours: float = 48
     sources: dict[str, Source] = Field(default_factory=dict)
     destinations: dict[str, DestinationSettings] = Field(default_factory=dict)
@@ -108,3 +140,110 @@ class Paths(_Strict):
     definitions: Path
     lake: str  # folder or fsspec URL
     ledger: str  # SQLAlchemy URL
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Reading the file
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings written in a file, with the paths of its local sources made absolute.
+
+    Raises UserError naming every problem as `file:line: what is wrong`.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}:1: the file is not UTF-8 — save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{path}: the settings cannot be read: {error.strerror or error}") from error
+    tree, faults = compose(text)
+    if tree is None or faults:
+        raise UserError("\n".join(_line(path, f.line, f.message, f.hint) for f in faults))
+    try:
+        settings = Settings.model_validate(_plain(tree))
+    except ValidationError as errors:
+        found = sorted({_problem(tree, error) for error in errors.errors()})
+        raise UserError("\n".join(_line(path, *problem) for problem in found)) from None
+    sources = {name: _located(source, path.parent) for name, source in settings.sources.items()}
+    return settings.model_copy(update={"sources": sources})
+
+
+def _located(source: FilesSource | MixpanelSource | HubSpotSource, folder: Path) -> object:
+    if not isinstance(source, FilesSource) or "://" in source.path:
+        return source
+    return source.model_copy(update={"path": os.path.normpath(folder.resolve() / source.path)})
+
+
+def _line(path: Path, line: int, message: str, hint: str) -> str:
+    return f"{path}:{line}: {message}" + (f" — {hint}" if hint else "")
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node, Leaf):
+        return node.value
+    if isinstance(node, Items):
+        return [_plain(item) for item in node.items]
+    return {entry.key: _plain(entry.value) for entry in node.entries}
+
+
+def _problem(tree: Node, error: ErrorDetails) -> tuple[int, str, str]:
+    """(line, message, hint) of one of pydantic's errors."""
+    loc = error["loc"]
+    line, where = _place(tree, loc)
+    last, kind, context = str(loc[-1]) if loc else "settings", error["type"], error.get("ctx", {})
+    inside = f" of {where}" if where else ""
+    match kind:
+        case "missing":
+            return line, f"`{last}`{inside} is missing", ""
+        case "extra_forbidden":
+            return line, f"unknown key `{last}`{inside}", did_you_mean(last, _keys(loc[:-1]))
+        case "union_tag_invalid":
+            kinds = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+            return (
+                line,
+                f"`{last}` cannot be of kind {quoted(context['tag'])}",
+                did_you_mean(str(context["tag"]), kinds),
+            )
+        case "union_tag_not_found":
+            return line, f"`{last}`{inside} does not say its `kind`", ""
+        case "literal_error":
+            expected = str(context["expected"]).replace("'", "`")
+            return line, f"`{last}`{inside} cannot be {quoted(error['input'])}", f"it can be {expected}"
+        case "value_error":
+            return line, f"{where or last}: {context['error']}", ""
+    given = error["input"]
+    shown = "" if isinstance(given, dict | list) else f", not {'empty' if given is None else quoted(given)}"
+    return line, f"`{last}`{inside}: {error['msg'][0].lower()}{error['msg'][1:]}{shown}", ""
+
+
+def _place(tree: Node, loc: tuple[int | str, ...]) -> tuple[int, str]:
+    """(line, what the last part belongs to): follows a location as far as the file goes; union tags are not in it."""
+    node, line, path = tree, tree.line, []
+    for part in loc:
+        if isinstance(node, Mapping):
+            entry = next((e for e in node.entries if e.key == part), None)
+            if entry is not None:
+                node, line = entry.value, entry.line
+                path.append(str(part))
+        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            line = node.line
+            path.append(str(part + 1))
+    owners = path[:-1] if loc and path and path[-1] == str(loc[-1]) else path
+    return line, f"`{' '.join(owners)}`" if owners else ""
+
+
+def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys known where `loc` points."""
+    kinds: dict[str, type[BaseModel]] = {
+        "files": FilesSource,
+        "mixpanel": MixpanelSource,
+        "hubspot": HubSpotSource if loc and loc[0] == "sources" else HubSpotDestination,
+        "slack": SlackDestination,
+        "webhook": WebhookDestination,
+    }
+    if not loc:
+        return list(Settings.model_fields)
+    model = Emit if "emits" in loc else kinds.get(str(loc[-1]))
+    return list(model.model_fields) if model is not None else []
