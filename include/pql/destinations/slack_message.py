@@ -85,7 +85,8 @@ def headline(alert: Alert) -> str:
     end = f" · {safe(titles, _TITLES_LIMIT)}" if titles else ""
     middle = f" {safe(alert.headline, _HEADLINE_LIMIT)}"
     room = HEADER_LIMIT - len(sign) - 1 - len(middle) - len(end)
-    return f"{sign} {safe(alert.account_name or alert.account_key, room)}{middle}{end}"
+    name = safe(alert.account_name, room) or safe(alert.account_key, room) or "An account"
+    return f"{sign} {name}{middle}{end}"
 
 
 def owner_name(alert: Alert) -> str:

@@ -1,0 +1,94 @@
+"""A small real HTTP server on 127.0.0.1 for tests of clients and destinations: it answers by a script and remembers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        kind = self.headers.get("content-type", "")
+        if "json" in kind:
+            return json.loads(self.raw)
+        return dict(parse_qsl(self.raw.decode())) or dict(parse_qsl(urlsplit(self.path).query))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server says; `hang_up` closes the connection without a word, after having read everything."""
+
+    body: Any = field(default_factory=dict)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_up: bool = False
+
+
+Script = Callable[[Seen], Answer]
+
+
+class Loopback:
+    """A server on 127.0.0.1 that answers by a script and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.answer = Answer  # for scripts: `loopback.answer({"ok": True})`
+        self.script: Script = lambda seen: Answer({"ok": True})
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+                seen = Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, raw)
+                outer.seen.append(seen)
+                answer = outer.script(seen)
+                if answer.hang_up:
+                    self.close_connection = True
+                    return
+                text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+                self.send_response(answer.status)
+                for name, value in {"content-type": "application/json", **answer.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815  # http.server's naming
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def asked(self, ending: str) -> list[Seen]:
+        return [seen for seen in self.seen if urlsplit(seen.path).path.endswith(ending)]
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    server = Loopback()
+    yield server
+    server.close()
