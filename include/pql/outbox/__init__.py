@@ -1,0 +1,29 @@
+"""The outbox: deliveries written with the decisions that cause them, carried out later, each exactly once."""
+
+from pql.outbox.attempt import Recheck
+from pql.outbox.by_hand import Delivery, list_deliveries, list_held, release_held, retry, suppress
+from pql.outbox.claims import Claim
+from pql.outbox.deliver import DeliverReport, deliver
+from pql.outbox.due import due
+from pql.outbox.enqueue import Queued, enqueue
+from pql.outbox.silent import Released, SilentOpening, list_silent, release_silent
+
+__all__ = [
+    "Claim",
+    "DeliverReport",
+    "Delivery",
+    "Queued",
+    "Recheck",
+    "Released",
+    "SilentOpening",
+    "deliver",
+    "due",
+    "enqueue",
+    "list_deliveries",
+    "list_held",
+    "list_silent",
+    "release_held",
+    "release_silent",
+    "retry",
+    "suppress",
+]

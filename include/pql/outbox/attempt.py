@@ -1,0 +1,121 @@
+"""One claimed delivery in, the state it ends this attempt in out: look for it, recheck it, mark it, send it, settle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from pql.outbox import claims
+from pql.outbox.backoff import THROTTLED_FOR_AT_MOST, wait_after, wait_as_told
+from pql.outbox.claims import Claim
+from pql.outbox.objections import objection, thread_receipt
+from pql.store.engine import reading, writing
+from pql.types import Destination, Result
+
+Recheck = Callable[[Claim], str | None]
+"""Why the delivery must not go out any more (SEM-W4), None if it may. For a crm_update, which is no message, name
+only an exclusion or a block."""
+
+LOST = "lost"  # another worker has the row: nothing was written, and what was sent will be found by it
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who carries deliveries out, and with what."""
+
+    engine: Engine
+    recheck: Recheck
+    clock: Callable[[], datetime]
+
+    def carry_out(self, claim: Claim, destination: Destination) -> str:
+        """Take one claimed delivery as far as it goes and return its state; raises nothing for what goes wrong.
+
+        What may have been sent before is looked for first (`Destination.find`); only if it is surely not there is
+        it sent again.
+        """
+        if claim.maybe_sent:
+            found = _asked(lambda: destination.find(claim.order(None)))
+            if found.outcome != "not_sent":
+                return self._settle(claim, found, looked=True)
+        try:
+            against = self._objection(claim)
+        except Exception as error:  # the recheck asks a remote CRM: whatever it raises, do not send unchecked
+            return self._settle(claim, Result("not_sent", reason=f"could not be rechecked: {_words(error)}"))
+        if against is not None:
+            return self._write(claims.finish, claim, "suppressed", reason=against)
+        return self._send(claim, destination)
+
+    def _objection(self, claim: Claim) -> str | None:
+        with reading(self.engine) as conn:
+            against = objection(conn, claim, self.clock())
+        return against if against is not None else self.recheck(claim)
+
+    def _send(self, claim: Claim, destination: Destination) -> str:
+        with writing(self.engine) as conn:
+            thread = thread_receipt(conn, claim)
+            if not claims.begin_sending(conn, claim, now=self.clock(), threaded=thread is not None):
+                return LOST
+        return self._settle(claim, _asked(lambda: destination.send(claim.order(thread))))
+
+    def _settle(self, claim: Claim, result: Result, *, looked: bool = False) -> str:
+        if result.outcome == "delivered":
+            return self._write(claims.finish, claim, "delivered", receipt=result.receipt)
+        if result.outcome == "rejected":
+            return self._write(claims.finish, claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
+        return self._try_again(claim, result)
+
+    def _try_again(self, claim: Claim, result: Result) -> str:
+        now = self.clock()
+        maybe_sent = result.outcome == "ambiguous"
+        told = result.retry_after_s
+        throttled = told is not None and not maybe_sent and now - claim.created_at < THROTTLED_FOR_AT_MOST
+        wait: timedelta | None
+        if told is not None and (throttled or maybe_sent):
+            wait = wait_as_told(claim.key, claim.attempt, told)
+        else:
+            wait = wait_after(claim.key, claim.attempt)
+        if wait is None or (maybe_sent and wait_after(claim.key, claim.attempt) is None):
+            return self._write(claims.finish, claim, "dead", reason=_gave_up(claim, result), maybe_sent=maybe_sent)
+        with writing(self.engine) as conn:
+            ours = claims.put_back(
+                conn,
+                claim,
+                not_before=now + wait,
+                reason=result.reason or result.outcome,
+                maybe_sent=maybe_sent,
+                counts=not throttled,  # being told to wait is no failure: a rate limit loses nothing
+            )
+        return ("ambiguous" if maybe_sent else "retry") if ours else LOST
+
+    def _write(
+        self,
+        how: Callable[..., bool],
+        claim: Claim,
+        state: str,
+        **values: object,
+    ) -> str:
+        with writing(self.engine) as conn:
+            return state if how(conn, claim, state, now=self.clock(), **values) else LOST
+
+
+def _asked(ask: Callable[[], Result]) -> Result:
+    """Destinations do not raise for what the remote side does; if one does, nobody knows whether it was sent."""
+    try:
+        return ask()
+    except Exception as error:  # one failing row must not fail its neighbours
+        return Result("ambiguous", reason=_words(error))
+
+
+def _words(error: Exception) -> str:
+    # The type alone: messages of network errors carry URLs, and URLs carry secrets.
+    return f"{type(error).__name__} was raised"
+
+
+def _gave_up(claim: Claim, result: Result) -> str:
+    last = result.reason or result.outcome
+    if result.outcome == "ambiguous":
+        return f"gave up after {claim.attempt} attempts, it may or may not have arrived, look before retrying: {last}"
+    return f"gave up after {claim.attempt} attempts: {last}"

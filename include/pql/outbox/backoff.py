@@ -1,0 +1,43 @@
+"""How long a delivery waits before it is tried again, and when it is given up; spread out, yet always the same."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+RETRY_AFTER = (
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+)
+SPREAD = 0.25  # a wait is up to this share longer, so that rows which failed together do not return together
+THROTTLED_FOR_AT_MOST = timedelta(days=3)
+_SHORTEST = timedelta(seconds=1)
+
+
+def wait_after(key: str, attempt: int) -> timedelta | None:
+    """Return the wait after failed attempt number `attempt` (from 1), None if that was the last.
+
+    The spread comes from the delivery's key, so a rerun computes the same wait.
+
+    >>> RETRY_AFTER[0] <= wait_after("pql-1", 1) < RETRY_AFTER[0] * 1.25
+    True
+    >>> wait_after("pql-1", 7) is None
+    True
+    """
+    if attempt > len(RETRY_AFTER):
+        return None
+    return _spread(RETRY_AFTER[attempt - 1], key, attempt)
+
+
+def wait_as_told(key: str, attempt: int, retry_after_s: float) -> timedelta:
+    """Return the wait a destination asked for (`Retry-After`), never shorter than it asked, at least a second."""
+    return max(_SHORTEST, _spread(timedelta(seconds=retry_after_s), key, attempt))
+
+
+def _spread(wait: timedelta, key: str, attempt: int) -> timedelta:
+    digest = hashlib.sha256(f"{key}/{attempt}".encode()).digest()
+    return wait * (1 + SPREAD * int.from_bytes(digest[:4]) / 2**32)

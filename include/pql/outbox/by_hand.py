@@ -1,0 +1,121 @@
+"""What a person may do to deliveries: look at them, release or suppress what is held, retry what is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, select, update
+
+from pql.plays.model import load_alert
+from pql.store.instants import to_aware, to_naive
+from pql.store.tables import deliveries
+from pql.types import Alert
+
+_AT_REST = ("pending", "held", "ambiguous", "dead")  # in nobody's hands and not over
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery with its receipt or its reason, as lists and pages show it."""
+
+    id: int
+    key: str
+    run_id: int | None
+    destination: str
+    kind: str
+    account_key: str
+    subject_key: str
+    lane: str
+    state: str
+    created_at: datetime
+    not_before: datetime
+    attempt: int
+    sent_at: datetime | None
+    finished_at: datetime | None
+    thread_of: int | None
+    receipt: Mapping[str, Any] | None
+    reason: str | None
+    alert: Alert
+
+
+def list_deliveries(
+    conn: Connection,
+    *,
+    states: Collection[str] = (),
+    account_key: str | None = None,
+    destination: str | None = None,
+    run_id: int | None = None,
+    limit: int | None = None,
+) -> tuple[Delivery, ...]:
+    """Return the deliveries that match everything given, the newest first."""
+    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(deliveries.c.state.in_(sorted(states)))
+    wanted = {"account_key": account_key, "destination": destination, "run_id": run_id}
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(deliveries.c[name] == value)
+    return tuple(_delivery(row) for row in conn.execute(query))
+
+
+def list_held(conn: Connection, *, run_id: int | None = None) -> tuple[Delivery, ...]:
+    """Return what the storm cap holds (of one run, if given), the highest score first."""
+    held = list_deliveries(conn, states=("held",), run_id=run_id)
+    return tuple(sorted(held, key=lambda each: (-each.alert.score, each.id)))
+
+
+def release_held(
+    conn: Connection, *, now: datetime, ids: Collection[int] | None = None, run_id: int | None = None
+) -> int:
+    """Make held deliveries due: those of `ids`, else of `run_id`, else all; return how many."""
+    wanted = [deliveries.c.state == "held"]
+    if ids is not None:
+        wanted.append(deliveries.c.id.in_(sorted(ids)))
+    if run_id is not None:
+        wanted.append(deliveries.c.run_id == run_id)
+    return _change(conn, wanted, state="pending", not_before=to_naive(now))
+
+
+def suppress(conn: Connection, ids: Collection[int], *, reason: str, now: datetime) -> int:
+    """Stop deliveries for good, with the reason; return how many. Those on their way or over are left alone."""
+    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(_AT_REST)]
+    return _change(conn, wanted, state="suppressed", reason=reason, finished_at=to_naive(now))
+
+
+def retry(conn: Connection, ids: Collection[int], *, now: datetime) -> int:
+    """Make dead, suppressed and waiting deliveries due, with all attempts before them again; return how many.
+
+    What may have been sent keeps that note and is looked for first.
+    """
+    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(("pending", "ambiguous", "dead", "suppressed"))]
+    return _change(conn, wanted, state="pending", not_before=to_naive(now), attempt=0, finished_at=None, reason=None)
+
+
+def _change(conn: Connection, wanted: Sequence[ColumnElement[bool]], **values: Any) -> int:
+    return conn.execute(update(deliveries).where(*wanted).values(values)).rowcount
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        key=row.key,
+        run_id=row.run_id,
+        destination=row.destination,
+        kind=row.kind,
+        account_key=row.account_key,
+        subject_key=row.subject_key,
+        lane=row.lane,
+        state=row.state,
+        created_at=to_aware(row.created_at),
+        not_before=to_aware(row.not_before),
+        attempt=row.attempt,
+        sent_at=to_aware(row.sent_at),
+        finished_at=to_aware(row.finished_at),
+        thread_of=row.thread_of,
+        receipt=row.receipt,
+        reason=row.reason,
+        alert=load_alert(row.alert),
+    )

@@ -1,0 +1,183 @@
+"""Claims: which rows a worker may work on, and the writes that only their present owner can make.
+
+A claim raises the row's fence. Whatever the owner writes names that fence; once the lease has lapsed and somebody
+else has claimed the row, the old owner's write meets another fence and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
+
+from pql.plays.model import Kind, load_alert
+from pql.store.instants import to_aware, to_naive
+from pql.store.tables import deliveries
+from pql.types import Alert, Order
+
+LEASE = timedelta(minutes=5)  # longer than any one request may take
+UNFINISHED = ("pending", "claimed", "sending", "ambiguous")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One delivery in the hands of one worker; what a recheck is asked about."""
+
+    id: int
+    key: str
+    fence: int
+    attempt: int  # this one's number, from 1
+    destination: str
+    kind: Kind
+    account_key: str
+    subject_key: str
+    lane: str
+    options: Mapping[str, Any]
+    alert: Alert
+    thread_of: int | None
+    maybe_sent: bool  # an earlier attempt may have had its effect: find before sending
+    created_at: datetime
+
+    def order(self, thread: Mapping[str, Any] | None) -> Order:
+        """Return the delivery as its destination sees it, to be answered under `thread` if there is one."""
+        return Order(self.id, self.key, self.kind, self.options, self.alert, thread, self.attempt)
+
+
+def claim(
+    conn: Connection,
+    destination: str,
+    *,
+    owner: str,
+    now: datetime,
+    limit: int,
+    only: Collection[int] | None = None,
+) -> tuple[Claim, ...]:
+    """Claim up to `limit` due rows of `destination` (among the ids `only`, if given), oldest first.
+
+    Due are: pending and ambiguous rows whose time has come, and rows whose owner's lease has lapsed. A reply waits
+    until the message it answers under is finished. No two workers get the same row: PostgreSQL locks and skips,
+    SQLite's write transactions exclude each other.
+    """
+    wanted = [deliveries.c.destination == destination, is_due(now), ~waits_for_thread()]
+    if only is not None:
+        wanted.append(deliveries.c.id.in_(sorted(only)))
+    query = select(deliveries).where(*wanted).order_by(deliveries.c.id).limit(limit)
+    rows = conn.execute(query.with_for_update(skip_locked=True)).all()
+    if rows:
+        conn.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_([row.id for row in rows]))
+            .values(
+                state="claimed",
+                fence=deliveries.c.fence + 1,
+                attempt=deliveries.c.attempt + 1,
+                lease_owner=owner,
+                lease_until=to_naive(now + LEASE),
+            )
+        )
+    return tuple(_claim(row) for row in rows)
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row may be worked on at `now`."""
+    at = to_naive(now)
+    ready = and_(deliveries.c.state.in_(("pending", "ambiguous")), deliveries.c.not_before <= at)
+    lapsed = and_(deliveries.c.state.in_(("claimed", "sending")), deliveries.c.lease_until <= at)
+    return or_(ready, lapsed)
+
+
+def waits_for_thread() -> ColumnElement[bool]:
+    """Return the condition that the message a row answers under is not finished yet."""
+    parent = deliveries.alias("parent")
+    return exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED))
+
+
+def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bool) -> bool:
+    """Mark the row before the request leaves; False if it is no longer ours and nothing may be sent."""
+    values: dict[str, Any] = {
+        "state": "sending",
+        "sent_at": to_naive(now),
+        "lease_until": to_naive(now + LEASE),
+    }
+    if not threaded:
+        values["thread_of"] = None  # it stands in the channel itself: later ones may answer under it
+    return _write(conn, claim, values)
+
+
+def finish(
+    conn: Connection,
+    claim: Claim,
+    state: str,
+    *,
+    now: datetime,
+    reason: str | None = None,
+    receipt: Mapping[str, Any] | None = None,
+    maybe_sent: bool = False,
+) -> bool:
+    """Write how the delivery ended (delivered, dead or suppressed); False if it is no longer ours.
+
+    `maybe_sent` keeps the note that the effect may exist, so that a retry by hand looks first.
+    """
+    values: dict[str, Any] = {"state": state, "finished_at": to_naive(now), "reason": reason, **_NO_LEASE}
+    if receipt is not None:
+        values["receipt"] = dict(receipt)
+    if state != "delivered" and not maybe_sent:
+        values["sent_at"] = None
+    return _write(conn, claim, values)
+
+
+def put_back(
+    conn: Connection,
+    claim: Claim,
+    *,
+    not_before: datetime,
+    reason: str | None,
+    maybe_sent: bool,
+    counts: bool = True,
+) -> bool:
+    """Give the row back to be tried again at `not_before`; with `counts` False the attempt was none."""
+    values: dict[str, Any] = {
+        "state": "ambiguous" if maybe_sent else "pending",
+        "not_before": to_naive(not_before),
+        "reason": reason,
+        **_NO_LEASE,
+    }
+    if not maybe_sent:
+        values["sent_at"] = None
+    if not counts:
+        values["attempt"] = claim.attempt - 1
+    return _write(conn, claim, values)
+
+
+_NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None}
+
+
+def _write(conn: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
+    ours = and_(
+        deliveries.c.id == claim.id,
+        deliveries.c.fence == claim.fence,
+        deliveries.c.state.in_(("claimed", "sending")),
+    )
+    return conn.execute(update(deliveries).where(ours).values(dict(values))).rowcount == 1
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        id=row.id,
+        key=row.key,
+        fence=row.fence + 1,
+        attempt=row.attempt + 1,
+        destination=row.destination,
+        kind=row.kind,
+        account_key=row.account_key,
+        subject_key=row.subject_key,
+        lane=row.lane,
+        options=row.options,
+        alert=load_alert(row.alert),
+        thread_of=row.thread_of,
+        maybe_sent=row.sent_at is not None,
+        created_at=to_aware(row.created_at),
+    )

@@ -1,0 +1,120 @@
+"""The outbox drained: due deliveries in, effects and receipts out, at most one effect each."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, func, select
+
+from pql.outbox import claims
+from pql.outbox.attempt import LOST, Recheck, Worker
+from pql.outbox.claims import Claim
+from pql.store.engine import reading, writing
+from pql.store.instants import to_aware
+from pql.store.tables import deliveries
+from pql.types import Destination
+
+BATCH = 10
+WAIT_IN_PLACE = timedelta(seconds=5)
+_BREATH_S = 0.1  # a due row that could not be claimed is another worker's for a moment
+
+
+@dataclass(frozen=True)
+class DeliverReport:
+    """How attempts ended, per destination and state (delivered, retry, ambiguous, dead, suppressed, lost)."""
+
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unconfigured: tuple[str, ...] = ()  # destinations that rows are due for and nobody offered
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Attempts by state, all destinations together."""
+        total: Counter[str] = Counter()
+        for each in self.counts.values():
+            total.update(each)
+        return dict(total)
+
+
+def deliver(
+    engine: Engine,
+    destinations: Mapping[str, Destination],
+    *,
+    recheck: Recheck,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+    only: Collection[int] | None = None,
+    max_seconds: float = 600,
+    owner: str | None = None,
+) -> DeliverReport:
+    """Carry out what is due for `destinations` (of the ids `only`, if given) and report how it ended.
+
+    Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back.
+    Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4).
+    """
+    drain = _Drain(Worker(engine, recheck, clock), destinations, only, owner or f"{socket.gethostname()}:{os.getpid()}")
+    deadline = clock() + timedelta(seconds=max_seconds)
+    while clock() < deadline:
+        took = sum(drain.batch(name, deadline) for name in sorted(destinations))
+        if took == 0 and not drain.wait(sleep, deadline):
+            break
+    return DeliverReport({name: dict(each) for name, each in drain.counts.items()}, drain.unconfigured())
+
+
+@dataclass(frozen=True)
+class _Drain:
+    worker: Worker
+    destinations: Mapping[str, Destination]
+    only: Collection[int] | None
+    owner: str
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def batch(self, name: str, deadline: datetime) -> int:
+        """Claim a batch for the destination `name` and carry it out; return how many rows it had."""
+        with writing(self.worker.engine) as conn:
+            claimed = claims.claim(conn, name, owner=self.owner, now=self.worker.clock(), limit=BATCH, only=self.only)
+        for each in claimed:
+            state = self._late(each) if self.worker.clock() >= deadline else self._one(each)
+            self.counts.setdefault(name, Counter())[state] += 1
+        return len(claimed)
+
+    def wait(self, sleep: Callable[[float], None], deadline: datetime) -> bool:
+        """Sleep until the next row is due if that is near, and tell whether there is reason to go on."""
+        now = self.worker.clock()
+        due_at = self._next_due()
+        if due_at is None or due_at > min(now + WAIT_IN_PLACE, deadline):
+            return False
+        sleep(max(_BREATH_S, (due_at - now).total_seconds()))
+        return self.worker.clock() > now
+
+    def unconfigured(self) -> tuple[str, ...]:
+        """Return the destinations of due rows that this call was not offered; none if it was asked for some rows."""
+        if self.only is not None:
+            return ()
+        query = select(deliveries.c.destination).where(claims.is_due(self.worker.clock())).distinct()
+        with reading(self.worker.engine) as conn:
+            return tuple(sorted(set(conn.execute(query).scalars()) - set(self.destinations)))
+
+    def _one(self, claim: Claim) -> str:
+        return self.worker.carry_out(claim, self.destinations[claim.destination])
+
+    def _late(self, claim: Claim) -> str:
+        now = self.worker.clock()
+        with writing(self.worker.engine) as conn:
+            ours = claims.put_back(conn, claim, not_before=now, reason=None, maybe_sent=claim.maybe_sent, counts=False)
+        return "not reached" if ours else LOST
+
+    def _next_due(self) -> datetime | None:
+        wanted = [
+            deliveries.c.state.in_(("pending", "ambiguous")),
+            deliveries.c.destination.in_(self.destinations),
+            ~claims.waits_for_thread(),
+        ]
+        if self.only is not None:
+            wanted.append(deliveries.c.id.in_(sorted(self.only)))
+        with reading(self.worker.engine) as conn:
+            return to_aware(conn.execute(select(func.min(deliveries.c.not_before)).where(*wanted)).scalar())

@@ -1,0 +1,42 @@
+"""What is due, cut into batches of one destination each, so that Airflow maps over batches and never over accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Engine, select
+
+from pql.outbox.claims import UNFINISHED, is_due
+from pql.store.engine import reading
+from pql.store.tables import deliveries
+
+BATCH = 100
+
+
+def due(engine: Engine, now: datetime, *, batch_size: int = BATCH) -> list[tuple[str, list[int]]]:
+    """Return (destination, delivery ids, oldest first) for everything due at `now`.
+
+    A reply is listed when the message it answers under is finished or is listed with it.
+    """
+    query = (
+        select(deliveries.c.id, deliveries.c.destination, deliveries.c.thread_of)
+        .where(is_due(now))
+        .order_by(deliveries.c.destination, deliveries.c.id)
+    )
+    parents = select(deliveries.c.id).where(
+        deliveries.c.state.in_(UNFINISHED),
+        deliveries.c.id.in_(select(deliveries.c.thread_of).where(deliveries.c.thread_of.is_not(None))),
+    )
+    with reading(engine) as conn:
+        rows = conn.execute(query).all()
+        unfinished = set(conn.execute(parents).scalars())
+    listed: set[int] = set()
+    batches: list[tuple[str, list[int]]] = []
+    for row in rows:
+        if row.thread_of in unfinished and row.thread_of not in listed:
+            continue
+        listed.add(row.id)
+        if not batches or batches[-1][0] != row.destination or len(batches[-1][1]) >= batch_size:
+            batches.append((row.destination, []))
+        batches[-1][1].append(row.id)
+    return batches

@@ -1,0 +1,169 @@
+"""Merged intents in, delivery rows out, in the transaction that opened their episodes; doing it again adds nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, tuple_
+
+from pql.plays.model import Cause, Merged
+from pql.store.decisions import Applied
+from pql.store.instants import to_naive
+from pql.store.tables import deliveries, delivery_causes, episodes, occurrences
+from pql.store.upsert import upsert
+
+THREAD_FOR = timedelta(hours=24)
+_THREADABLE = ("pending", "claimed", "sending", "ambiguous", "delivered")
+
+
+@dataclass(frozen=True)
+class Queued:
+    """How many deliveries an enqueueing added, and how many were there already."""
+
+    pending: int = 0
+    held: int = 0
+    existing: int = 0
+
+
+def enqueue(
+    conn: Connection,
+    merged: Iterable[Merged],
+    applied: Applied,
+    *,
+    run_id: int | None,
+    now: datetime,
+    hold: bool = False,
+) -> Queued:
+    """Write one delivery for each merged intent, held if `hold` (the storm cap), else due at once.
+
+    A (episode or occurrence, play, action, destination) that has a delivery gets no second one. A Slack message to
+    an account and channel that got one less than 24 hours ago goes into its thread (SEM-D5). `applied` knows the
+    episodes and occurrences behind the causes; a cause it does not know raises LookupError.
+    """
+    added = existing = 0
+    for each in merged:
+        fresh = _without_known(conn, each, applied)
+        if fresh and _insert(conn, each, fresh, applied, run_id=run_id, now=now, hold=hold):
+            added += 1
+        else:
+            existing += 1
+    return Queued(held=added, existing=existing) if hold else Queued(pending=added, existing=existing)
+
+
+def delivery_key(cause: Cause, destination: str, opened_as_of: datetime) -> str:
+    """Return the idempotency key that travels with every attempt: "pql-" and 40 hex digits.
+
+    It depends on what the delivery is about and on no row number, so a ledger made anew (a replay, a second
+    project) neither takes over another's CRM task nor sends its own twice.
+
+    >>> cause = Cause("new-business", "episode", "org:1", "ping", "0:slack")
+    >>> delivery_key(cause, "slack", datetime(2026, 1, 1)) == delivery_key(cause, "slack", datetime(2026, 1, 2))
+    False
+    """
+    parts = [
+        cause.definition,
+        cause.of,
+        cause.subject_key,
+        opened_as_of.isoformat(),
+        cause.play,
+        cause.action,
+        destination,
+    ]
+    return "pql-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+
+
+def _without_known(conn: Connection, merged: Merged, applied: Applied) -> list[Cause]:
+    """Return the causes that have no delivery yet, the one that speaks first."""
+    columns = delivery_causes.c
+    effects = [(_name(each, applied), each.play, each.action, merged.destination) for each in merged.causes]
+    known = conn.execute(
+        select(columns.cause, columns.play, columns.action, columns.destination).where(
+            tuple_(columns.cause, columns.play, columns.action, columns.destination).in_(effects)
+        )
+    )
+    taken = {tuple(row) for row in known}
+    return [cause for cause, effect in zip(merged.causes, effects, strict=True) if effect not in taken]
+
+
+def _name(cause: Cause, applied: Applied) -> str:
+    return f"{cause.of}:{applied.id_of(cause)}"
+
+
+def _insert(
+    conn: Connection,
+    merged: Merged,
+    causes: list[Cause],
+    applied: Applied,
+    *,
+    run_id: int | None,
+    now: datetime,
+    hold: bool,
+) -> bool:
+    key = delivery_key(causes[0], merged.destination, _opened_as_of(conn, causes[0], applied))
+    statement = upsert(conn, deliveries).values(
+        key=key,
+        run_id=run_id,
+        destination=merged.destination,
+        kind=merged.kind,
+        account_key=merged.account_key,
+        subject_key=merged.subject_key,
+        lane=merged.lane,
+        options=dict(merged.options),
+        alert=asdict(merged.alert),
+        thread_of=_thread(conn, merged, now),
+        state="held" if hold else "pending",
+        created_at=to_naive(now),
+        not_before=to_naive(now),
+    )
+    delivery_id = conn.execute(
+        statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.id)
+    ).scalar()
+    if delivery_id is None:  # the same effect under another row number: it was sent before its key was carried
+        return False
+    conn.execute(insert(delivery_causes), [_cause_row(each, merged, applied, delivery_id) for each in causes])
+    return True
+
+
+def _cause_row(cause: Cause, merged: Merged, applied: Applied, delivery_id: int) -> Mapping[str, Any]:
+    row_id = applied.id_of(cause)
+    return {
+        "delivery_id": delivery_id,
+        "episode_id": row_id if cause.of == "episode" else None,
+        "occurrence_id": row_id if cause.of == "occurrence" else None,
+        "cause": _name(cause, applied),
+        "definition": cause.definition,
+        "play": cause.play,
+        "action": cause.action,
+        "destination": merged.destination,
+    }
+
+
+def _opened_as_of(conn: Connection, cause: Cause, applied: Applied) -> datetime:
+    table = episodes if cause.of == "episode" else occurrences
+    found: datetime = conn.execute(select(table.c.opened_as_of).where(table.c.id == applied.id_of(cause))).scalar_one()
+    return found
+
+
+def _thread(conn: Connection, merged: Merged, now: datetime) -> int | None:
+    """Return the message to answer under: the newest of the last 24 hours that stands in the channel itself."""
+    if merged.kind != "slack":
+        return None
+    columns = deliveries.c
+    return conn.execute(
+        select(columns.id)
+        .where(
+            columns.account_key == merged.account_key,
+            columns.lane == merged.lane,
+            columns.destination == merged.destination,
+            columns.kind == "slack",
+            columns.thread_of.is_(None),
+            columns.state.in_(_THREADABLE),
+            columns.created_at > to_naive(now - THREAD_FOR),
+        )
+        .order_by(columns.created_at.desc(), columns.id.desc())
+        .limit(1)
+    ).scalar()

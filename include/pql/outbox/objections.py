@@ -1,0 +1,81 @@
+"""What the ledger itself has against sending a claimed delivery, asked at the moment of sending (SEM-W4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from pql.outbox.claims import UNFINISHED, Claim
+from pql.store import blocks
+from pql.store.facts import MERGED
+from pql.store.instants import to_naive
+from pql.store.tables import deliveries, delivery_causes, episodes
+
+_ENDS_ANY = ("blocked", "excluded", "only")
+
+
+def objection(conn: Connection, claim: Claim, now: datetime) -> str | None:
+    """Return why the delivery must not go out any more, None if nothing in the ledger stands against it.
+
+    A write-back (crm_update) is no message: an ended stay does not stop it, a block or an exclusion does, and so
+    does a later one for the same subject, which it would overwrite.
+    """
+    for each in blocks.active(conn, now, [claim.account_key]).get(claim.account_key, ()):
+        until = f" until {each.until:%Y-%m-%d}" if each.until else ""
+        return f"blocked: {each.kind}{until} ({each.reason})" if each.reason else f"blocked: {each.kind}{until}"
+    closed = _closed(conn, claim)
+    if closed is not None and (claim.kind != "crm_update" or closed in _ENDS_ANY):
+        return f"the stay it announces has ended: {closed}"
+    return _superseded(conn, claim) if claim.kind == "crm_update" else None
+
+
+def thread_receipt(conn: Connection, claim: Claim) -> Mapping[str, Any] | None:
+    """Return the receipt of the message to answer under, None if there is none or it never arrived."""
+    if claim.thread_of is None:
+        return None
+    query = select(deliveries.c.receipt).where(deliveries.c.id == claim.thread_of, deliveries.c.state == "delivered")
+    receipt: Mapping[str, Any] | None = conn.execute(query).scalar()
+    return receipt
+
+
+def _closed(conn: Connection, claim: Claim) -> str | None:
+    """Return why all the stays behind the delivery have ended since, None if one goes on or it has another cause."""
+    query = (
+        select(episodes.c.close_reason, episodes.c.closed_as_of)
+        .select_from(delivery_causes.outerjoin(episodes, episodes.c.id == delivery_causes.c.episode_id))
+        .where(delivery_causes.c.delivery_id == claim.id)
+    )
+    said_at = to_naive(datetime.fromisoformat(claim.alert.as_of))
+    ended = [_ended(row.close_reason, row.closed_as_of, said_at) for row in conn.execute(query)]
+    return ended[0] if ended and all(ended) else None
+
+
+def _ended(reason: str | None, closed_as_of: datetime | None, said_at: datetime) -> str | None:
+    if closed_as_of is None or closed_as_of <= said_at:  # open, or its end is what the message is about
+        return None
+    return None if reason == MERGED else reason
+
+
+def _superseded(conn: Connection, claim: Claim) -> str | None:
+    columns = deliveries.c
+    newer = conn.execute(
+        select(columns.id, columns.options)
+        .where(
+            columns.id > claim.id,
+            columns.account_key == claim.account_key,
+            columns.subject_key == claim.subject_key,
+            columns.destination == claim.destination,
+            columns.kind == claim.kind,
+            columns.state.in_((*UNFINISHED, "delivered")),
+        )
+        .order_by(columns.id.desc())
+    )
+    covering = next((row.id for row in newer if _written(claim.options) <= _written(row.options)), None)
+    return f"a later one writes the same: delivery {covering}" if covering is not None else None
+
+
+def _written(options: Mapping[str, Any]) -> set[str]:
+    return set(options.get("properties", options))
