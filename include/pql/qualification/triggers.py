@@ -35,8 +35,10 @@ def triggers(
     stale_days: float,
     *,
     timezone: str = "UTC",
-) -> dict[str, Flags]:
+) -> dict[str, np.ndarray]:
     """`trigger.<play id>` and `trigger_was.<play id>`: condition and filter at T and at T − stale (SEM-D4).
+
+    Score plays also get `trigger_by.<play id>`, the change of score in points (float).
 
     Arrays are aligned with `frames[as_of]`; a subject without a row at T − stale was not triggered then. Of a `left`
     play only the filter is looked at: leaving itself is a decision. Plays on `newly_qualified` have no columns.
@@ -47,12 +49,14 @@ def triggers(
     for delta in _DELTAS:  # deltas are display, read from snapshots (SEM-S3): the past has none of its own
         if delta in now.columns and delta not in past.columns:
             past = past.assign(**{delta: align(now, past["subject_key"])[delta]})
-    result: dict[str, Flags] = {}
+    result: dict[str, np.ndarray] = {}
     for play in definition.plays:
         if play.on.kind == "newly_qualified":
             continue
         span = score_span_days(play.on)
         before = [None if span is None else frames[days_before(moment, span, timezone)] for moment in (as_of, then)]
+        if before[0] is not None:
+            result[f"trigger_by.{play.id}"] = _score_change(now, before[0], definition)
         result[f"trigger.{play.id}"] = _holds(play, now, before[0], definition, timezone)
         was = _holds(play, past, before[1], definition, timezone) & (play.on.kind != "left")
         held = past.loc[was, "subject_key"]
@@ -76,15 +80,16 @@ def passes(play: Play, frame: pd.DataFrame, definition: Definition) -> Flags:
     return evaluate(play.filter, frame, definition).yes
 
 
-def _score_moved(on: Trigger, frame: pd.DataFrame, before: pd.DataFrame, definition: Definition) -> Flags:
-    """A subject that was not there yet had no points: it can rise from that, not fall."""
+def _score_change(frame: pd.DataFrame, before: pd.DataFrame, definition: Definition) -> np.ndarray:
+    """Points gained since; a subject that was not there yet had none."""
     low, high = definition.score.scale
-    nothing = min(max(0, low), high)
-    old = align(before, frame["subject_key"])["score"].astype("float64")
-    change = frame["score"].to_numpy(dtype="float64") - old.fillna(nothing).to_numpy()
-    if on.kind == "score_up":
-        return np.asarray(change >= (on.by or 1))
-    return np.asarray((change <= -(on.by or 1)) & old.notna().to_numpy())
+    old = align(before, frame["subject_key"])["score"].astype("float64").fillna(min(max(0, low), high))
+    return np.asarray(frame["score"].to_numpy(dtype="float64") - old.to_numpy())
+
+
+def _score_moved(on: Trigger, frame: pd.DataFrame, before: pd.DataFrame, definition: Definition) -> Flags:
+    change = _score_change(frame, before, definition)
+    return np.asarray(change >= (on.by or 1) if on.kind == "score_up" else change <= -(on.by or 1))
 
 
 def _stage(on: Trigger, frame: pd.DataFrame, definition: Definition, timezone: str) -> Flags:
