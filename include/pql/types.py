@@ -104,6 +104,9 @@ class UserError(Exception):
     """Something the person at the keyboard can put right; shown without a traceback, exit code 2."""
 
 
+Progress = Callable[[str, float], None]  # what is being done, and how much of it is done (0–1)
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Ingest
 
@@ -172,6 +175,7 @@ class Alert:
     size_unknown: bool = False
     employees: int | None = None
     trial_day: int | None = None  # 1 on the signup's local date
+    owner_id: str = ""  # the CRM's
     owner_email: str = ""
     owner_name: str = ""
     crm_id: str = ""

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.table import Table
 from rich.text import Text
+
+from pql.types import Progress
 
 
 class Format(StrEnum):
@@ -72,27 +75,19 @@ def _cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
 
 
-class Advance(Protocol):
-    def __call__(self, done: int, total: int | None = None, what: str = "") -> None: ...
-
-
 @contextmanager
-def progress(title: str) -> Iterator[Advance]:
+def progress(title: str) -> Iterator[Progress]:
     """A progress bar on standard error while work lasts; silent where standard error is no terminal."""
     console = Console(stderr=True)
-    with Progress(
+    with ProgressBars(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as bars:
-        task = bars.add_task(title, total=None)
-
-        def advance(done: int, total: int | None = None, what: str = "") -> None:
-            bars.update(task, completed=done, total=total, description=f"{title} {what}".strip())
-
-        yield advance
+        task = bars.add_task(title, total=1.0)
+        yield lambda what, share: bars.update(task, completed=share, description=f"{title} {what}".strip())

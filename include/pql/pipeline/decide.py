@@ -24,7 +24,7 @@ from pql.pipeline.project import Project
 from pql.pipeline.vocabulary import usage_needs
 from pql.plays.model import Intent
 from pql.qualification.model import Baseline, Decisions
-from pql.store import blocks, decisions, facts, identity, marks, runs
+from pql.store import decisions, facts, identity, marks, runs
 from pql.store import sources as source_status
 from pql.types import UserError
 
@@ -93,7 +93,6 @@ class _Run:
         ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))
         self._prepare(ordered)
         rekeyed = self._carry(connection)
-        self._sync_blocks(connection)
         complete = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
         intents: list[Intent] = []
         applied = decisions.Applied()
@@ -138,10 +137,6 @@ class _Run:
         ]
         definitions = {d.id: d.subject for d in self.project.definitions}
         return identity.carry(connection, seen, as_of=self.as_of, definitions=definitions).rekeyed
-
-    def _sync_blocks(self, connection: Connection) -> None:
-        wishes = features.crm_wishes(self.lake, self.as_of, free_mail_domains=self.project.free_mail_domains)
-        blocks.sync_crm(connection, wishes, now=self.now)
 
     def _decisions(
         self, connection: Connection, each: Evaluated, complete: bool, rekeyed: frozenset[str]

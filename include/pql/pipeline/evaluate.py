@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from pql import features, qualification, store
+from pql import features, store
 from pql.definition.model import Definition
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import checked
@@ -39,7 +39,7 @@ def evaluate(project: Project, definition_id: str, *, as_of: datetime, now: date
     finally:
         lake_connection.close()
     project.lake.write_scores(definition.id, kind, as_of, frame)
-    would = qualification.would_have_announced(frame)
+    would = frame[frame["would_have_announced"]].sort_values(["score", "subject_key"], ascending=[False, True])
     return {
         "definition": definition.id,
         "rules_hash": definition.rules_hash,
@@ -47,7 +47,7 @@ def evaluate(project: Project, definition_id: str, *, as_of: datetime, now: date
         "evaluated": len(frame),
         "qualified": int(frame["qualified"].sum()),
         "would_have_announced": len(would),
-        "would_have_announced_top": list(would)[:20],
+        "would_have_announced_top": list(would["subject_key"][:20]),
     }
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
 from pql import sources, store
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
-from pql.settings import HubSpotSource
+from pql.settings import FilesSource, HubSpotSource
 from pql.store import marks
 from pql.store import sources as source_status
-from pql.types import UserError
+from pql.types import Progress, UserError
 
 Kind = Literal["hourly", "nightly"]
-Progress = Callable[[int, int | None, str], None]  # done, of how many (if known), what
 
 
 def ingest(
@@ -50,14 +48,15 @@ def ingest(
             configured,
             project.lake,
             lake_connection,
-            connections=project.connections,
-            base=project.paths.settings.parent,
+            connection=None if isinstance(configured, FilesSource) else project.connections(configured.connection),
             as_of=as_of,
-            filed_at=as_of if live else now,
             now=now,
             mode=kind,
             cursor=cursor,
             progress=progress,
+            base=project.paths.settings.parent,
+            timezone=project.settings.timezone,
+            horizon=project.horizon,
         )
     finally:
         lake_connection.close()

@@ -28,7 +28,8 @@ def snapshots(
     accounts: Collection[str] | None = None,
 ) -> dict[datetime, pd.DataFrame]:
     """One snapshot per moment, sorted by subject key, for every subject (or those of `accounts`) seen before it."""
-    wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period)})
+    zone = project.settings.timezone
+    wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
     rows = scored_inputs(project, connection, definition, wanted, accounts)
     at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
     return {t: _snapshot(project, definition, t, at, period) for t in moments}
@@ -71,23 +72,21 @@ def _snapshot(
     at: dict[datetime, pd.DataFrame],
     period: timedelta,
 ) -> pd.DataFrame:
-    now = at[t]
-    needed = qualification.moments_needed(definition, t, period)
+    zone = project.settings.timezone
+    needed = qualification.moments_needed(definition, t, period, timezone=zone)
     frames = {
-        moment: _score(project, definition, now if moment == t else qualification.fill_unknown(at[moment], now))
+        moment: _score(
+            project, definition, at[t] if moment == t else qualification.fill_unknown(definition, at[moment], at[t])
+        )
         for moment in needed
     }
-    stale_at = t - timedelta(days=definition.stale_after_days)
-    snapshot = frames[t].set_index("subject_key", drop=False)
-    snapshot["was_qualified"] = _qualified(frames[stale_at], snapshot.index)
-    snapshot["qualified_before"] = _qualified(_score(project, definition, at[t - period]), snapshot.index)
-    triggers = qualification.triggers(definition, frames, t, definition.stale_after_days)
-    snapshot = snapshot.join(triggers, how="left")
-    return snapshot.sort_index().reset_index(drop=True)
-
-
-def _qualified(frame: pd.DataFrame, subjects: pd.Index) -> pd.Series:
-    return frame.set_index("subject_key")["qualified"].reindex(subjects).eq(True)
+    snapshot = qualification.with_past(definition, frames, t, timezone=zone)
+    newly = qualification.would_have_announced(frames[t], _score(project, definition, at[t - period]))
+    return (
+        snapshot.assign(would_have_announced=snapshot["subject_key"].isin(newly))
+        .sort_values("subject_key")
+        .reset_index(drop=True)
+    )
 
 
 def _score(project: Project, definition: Definition, rows: pd.DataFrame) -> pd.DataFrame:

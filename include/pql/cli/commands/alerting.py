@@ -1,0 +1,171 @@
+"""`pql deliver`, `deliveries`, `release`, `block`, `unblock`: from the outbox to people, and what people may do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pql import outbox, pipeline, store
+from pql.cli.app import app, duration, now, project
+from pql.cli.output import Format, FormatOption, progress, show
+from pql.store import blocks
+from pql.types import UserError
+
+Ids = Annotated[list[int] | None, typer.Option("--id", help="Only this delivery (may be repeated)")]
+
+
+@app.command()
+def deliver(
+    ids: Ids = None,
+    max_seconds: Annotated[float, typer.Option(help="Stop claiming new ones after so long")] = 600,
+    form: FormatOption = Format.table,
+) -> None:
+    """Send what is due. Exit 1 if anything was given up (dead)."""
+    with project() as opened, progress("delivering"):
+        report = pipeline.deliver(opened, clock=now, only=ids, max_seconds=max_seconds)
+    rows = [
+        {"destination": name, "state": state, "deliveries": number}
+        for name, states in sorted(report["destinations"].items())
+        for state, number in sorted(states.items())
+    ]
+    show(rows, form, columns=["destination", "state", "deliveries"], empty="nothing was due")
+    if report["states"].get("dead"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def deliveries(
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="pending, held, ambiguous, delivered, dead, suppressed … (may be repeated)"),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Only of this account key")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first")] = 50,
+    retry: Annotated[list[int] | None, typer.Option(help="Make this delivery due again (may be repeated)")] = None,
+    suppress: Annotated[list[int] | None, typer.Option(help="Stop this delivery for good (may be repeated)")] = None,
+    reason: Annotated[str, typer.Option(help="Why it is suppressed")] = "",
+    form: FormatOption = Format.table,
+) -> None:
+    """List deliveries with receipt or reason; retry or suppress some by id."""
+    with project() as opened:
+        with store.writing(opened.engine) as connection:
+            if retry:
+                print(f"{outbox.retry(connection, retry, now=now())} made due again")
+            if suppress:
+                if not reason:
+                    raise UserError("--suppress needs --reason: it is kept with the delivery.")
+                print(f"{outbox.suppress(connection, suppress, reason=reason, now=now())} suppressed")
+        with store.reading(opened.engine) as connection:
+            found = outbox.list_deliveries(connection, states=state or (), account_key=account, limit=limit)
+    rows = [
+        {
+            "id": d.id,
+            "state": d.state,
+            "destination": d.destination,
+            "what": d.lane,
+            "account": d.alert.account_name,
+            "account_key": d.account_key,
+            "attempt": d.attempt,
+            "created_at": d.created_at,
+            "receipt_or_reason": d.reason or d.receipt,
+        }
+        for d in found
+    ]
+    columns = ["id", "state", "destination", "what", "account", "account_key", "attempt", "created_at"]
+    show(rows, form, columns=[*columns, "receipt_or_reason"], empty="no deliveries")
+
+
+@app.command()
+def release(
+    definition: Annotated[str | None, typer.Argument(help="Only of this definition")] = None,
+    top: Annotated[int | None, typer.Option(help="Announce so many silent openings, hottest first")] = None,
+    episode: Annotated[list[int] | None, typer.Option(help="Announce this one (may be repeated)")] = None,
+    held: Annotated[bool, typer.Option("--held", help="What the storm cap held, instead of silent openings")] = False,
+    run: Annotated[int | None, typer.Option(help="With --held: only of this run")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --held: let them go")] = False,
+    limit: Annotated[int, typer.Option(help="How many to list")] = 20,
+    form: FormatOption = Format.table,
+) -> None:
+    """List what opened silently (baseline, old news), hottest first, and announce the best of it."""
+    with project() as opened:
+        if held:
+            _held(opened, run, yes, form)
+            return
+        if top is not None or episode:
+            with store.writing(opened.engine) as connection:
+                done = outbox.release_silent(
+                    connection, now=now(), episode_ids=episode or None, definition=definition, top=top
+                )
+            print(f"released {len(done.episode_ids)} openings: {done.queued.pending} deliveries are due (pql deliver)")
+            return
+        with store.reading(opened.engine) as connection:
+            found = outbox.list_silent(connection, definition=definition, limit=limit)
+    rows = [
+        {
+            "episode": s.episode_id,
+            "account": s.account_name,
+            "subject": s.subject_key,
+            "score": s.score,
+            "definition": s.definition,
+            "since": s.opened_as_of,
+            "why_silent": s.silent_reason,
+        }
+        for s in found
+    ]
+    columns = ["episode", "account", "subject", "score", "definition", "since", "why_silent"]
+    show(rows, form, columns=columns, empty="nothing opened silently")
+
+
+def _held(opened: pipeline.Project, run: int | None, yes: bool, form: Format) -> None:
+    with store.writing(opened.engine) as connection:
+        if yes:
+            print(f"{outbox.release_held(connection, now=now(), run_id=run)} deliveries are due now (pql deliver)")
+            return
+        found = outbox.list_held(connection, run_id=run)
+    rows = [
+        {"id": d.id, "run": d.run_id, "account": d.alert.account_name, "score": d.alert.score, "what": d.lane}
+        for d in found
+    ]
+    show(rows, form, columns=["id", "run", "account", "score", "what"], empty="the storm cap holds nothing")
+
+
+@app.command()
+def block(
+    account: Annotated[str | None, typer.Argument(help="Account key or name; none: list the blocks")] = None,
+    for_: Annotated[str | None, typer.Option("--for", help="How long: 30d, 2w; none: until lifted")] = None,
+    kind: Annotated[str, typer.Option(help="snooze, not_a_fit or block")] = "",
+    reason: Annotated[str, typer.Option(help="Why; kept and shown")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="End the account's blocks")] = False,
+    form: FormatOption = Format.table,
+) -> None:
+    """Keep an account quiet: no pings, no tasks, for a while or until lifted."""
+    with project() as opened:
+        if account is None:
+            _list_blocks(opened, form)
+            return
+        key = pipeline.account_key(opened, account, now=now())
+        with store.writing(opened.engine) as connection:
+            if lift:
+                print(f"{blocks.lift(connection, key, now=now())} blocks of {key} ended")
+                return
+            if not reason:
+                raise UserError("--reason is needed: whoever wonders why the account is silent will read it.")
+            until = now() + duration(for_, "--for") if for_ else None
+            chosen = kind or ("snooze" if until else "block")
+            try:
+                blocks.block(connection, key, chosen, reason=reason, origin="cli", now=now(), until=until)
+            except ValueError as error:
+                raise UserError(f"--kind: {error}") from None
+    print(f"{key} is blocked ({chosen}) " + (f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until lifted"))
+
+
+def _list_blocks(opened: pipeline.Project, form: Format) -> None:
+    with store.reading(opened.engine) as connection:
+        found = blocks.active(connection, now())
+    rows = [
+        {"account": b.account_key, "kind": b.kind, "until": b.until, "reason": b.reason, "origin": b.origin}
+        for each in found.values()
+        for b in each
+    ]
+    show(rows, form, columns=["account", "kind", "until", "reason", "origin"], empty="no account is blocked")

@@ -1,0 +1,202 @@
+"""`pql check`, `init`, `ingest`, `score`, `decide`, `run`, `replay`: from definitions and sources to decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from pql import definition as language
+from pql import pipeline
+from pql.cli.app import app, duration, instant, now, paths, project
+from pql.cli.output import Format, FormatOption, progress, show
+from pql.pipeline.ingest import Kind
+from pql.pipeline.moments import every, local_midnight
+from pql.pipeline.project import Project
+from pql.types import UserError
+
+AsOf = Annotated[str | None, typer.Option("--as-of", help="The moment: 2026-03-01, 2026-03-01T14:00, …Z")]
+KindOption = Annotated[str, typer.Option("--kind", help="hourly (dirty accounts) or nightly (everybody)")]
+Definitions = Annotated[list[str] | None, typer.Argument(help="Definition ids; none: all that are not retired")]
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; none: the definitions folder")] = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Check definitions: what is wrong (exit 2), what looks like a mistake, and where history starts."""
+    loaded = language.load(files or paths().definitions)
+    problems = [*loaded.problems, *(p for d in loaded.definitions for p in language.lint(d))]
+    rows = [
+        {"level": p.level, "file": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in problems
+    ]
+    if form is not Format.table:
+        show(rows, form, columns=["level", "file", "line", "message", "hint"])
+    else:
+        for problem in problems:
+            print(f"{problem.level}: {problem}")
+        for found in loaded.definitions:
+            print(f"ok: {found.id} ({found.status}, priority {found.priority}, version {found.rules_hash[:12]})")
+        if paths().settings.exists():
+            with project() as opened:
+                start = pipeline.history_start(opened)
+                print(f"history: from {start}" if start else "history: nothing is loaded yet (run `pql ingest`)")
+    if any(p.level == "error" for p in problems):
+        raise typer.Exit(2)
+
+
+@app.command()
+def init() -> None:
+    """Create or upgrade the ledger. Safe to run again."""
+    pipeline.init(paths())
+    print("the ledger is ready")
+
+
+@app.command()
+def ingest(
+    sources: Annotated[list[str] | None, typer.Argument(help="Source names; none: all")] = None,
+    as_of: AsOf = None,
+    kind: KindOption = "nightly",
+    form: FormatOption = Format.table,
+) -> None:
+    """Read sources into the lake; reading the same again changes nothing."""
+    with project() as opened, progress("reading") as advance:
+        clock = now()
+        moment = instant(as_of, opened) if as_of else clock
+        rows = [
+            pipeline.ingest(opened, name, as_of=moment, now=clock, kind=_kind(kind), progress=advance)
+            for name in sources or sorted(opened.settings.sources)
+        ]
+    show(rows, form, empty="no sources are configured")
+
+
+@app.command()
+def score(
+    definitions: Definitions = None,
+    as_of: AsOf = None,
+    start: Annotated[str | None, typer.Option("--from", help="First moment of a panel")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last moment of a panel (inclusive)")] = None,
+    step: Annotated[str, typer.Option("--every", help="Step of a panel: 1h, 1d, 1w")] = "1d",
+    out: Annotated[Path | None, typer.Option(help="Write all rows and columns to this .parquet or .csv")] = None,
+    top: Annotated[int, typer.Option(help="Rows to print, highest score first; 0: all")] = 20,
+    form: FormatOption = Format.table,
+) -> None:
+    """Score every subject at one moment, or at many (--from, --to, --every): one row per subject and moment.
+
+    Decides nothing, sends nothing, writes nothing but --out. Default moment: the last local midnight.
+    """
+    if (start is None) != (end is None):
+        raise UserError("--from and --to go together: they are the first and the last moment of a panel.")
+    with project() as opened, progress("scoring") as advance:
+        clock = now()
+        if start and end:
+            first, last = instant(start, opened, "--from"), instant(end, opened, "--to")
+            moments = list(every(first, last, duration(step, "--every"), opened.zone))
+        else:
+            moments = [instant(as_of, opened) if as_of else local_midnight(clock, opened.zone)]
+        frame = pipeline.score_panel(opened, definitions or (), moments, now=clock, progress=advance)
+    if out is not None:
+        _write(frame, out)
+        print(f"{len(frame)} rows ({len(moments)} moments) written to {out}")
+        return
+    _show_scores(frame, form, top)
+
+
+def _show_scores(frame: pd.DataFrame, form: Format, top: int) -> None:
+    columns = ["definition", "as_of", "subject_key", "name", "activation_pct", "score", "grade", "size", "qualified"]
+    shown = frame.assign(name=frame.get("attr.name"))[columns]
+    if len(shown) and form is Format.table:
+        shown = shown.sort_values(["qualified", "score", "subject_key"], ascending=[False, False, True])
+    cut = shown if top == 0 or form is not Format.table else shown.head(top)
+    rows = cut.astype(object).where(cut.notna(), None).to_dict("records")
+    show([{str(k): v for k, v in row.items()} for row in rows], form, columns=columns, empty="no subjects")
+    if len(cut) < len(shown):
+        print(f"… and {len(shown) - len(cut)} more (--top 0 prints all, --out FILE writes all columns)")
+
+
+def _write(frame: pd.DataFrame, out: Path) -> None:
+    if out.suffix == ".parquet":
+        frame.to_parquet(out, index=False)
+    elif out.suffix == ".csv":
+        frame.to_csv(out, index=False)
+    else:
+        raise UserError(f"--out: {out.name} must end in .parquet or .csv")
+
+
+@app.command()
+def decide(
+    definitions: Definitions = None,
+    as_of: AsOf = None,
+    kind: KindOption = "nightly",
+    form: FormatOption = Format.table,
+) -> None:
+    """Evaluate and decide one run without reading sources: episodes and deliveries go into the ledger."""
+    _run(definitions, as_of, kind, form, read=False)
+
+
+@app.command()
+def run(
+    definitions: Definitions = None,
+    as_of: AsOf = None,
+    kind: KindOption = "nightly",
+    form: FormatOption = Format.table,
+) -> None:
+    """What a DAG run does: read every source, evaluate, decide. Nothing is sent before `pql deliver`."""
+    _run(definitions, as_of, kind, form, read=True)
+
+
+def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Format, *, read: bool) -> None:
+    with project() as opened, progress("deciding") as advance:
+        clock = now()
+        moment = instant(as_of, opened) if as_of else _default(opened, _kind(kind))
+        summary = pipeline.run(
+            opened, _kind(kind), as_of=moment, now=clock, only=definitions or (), read=read, progress=advance
+        )
+    names = ["kind", "as_of", "live", "read", "evaluated", "newly_qualified", "announced", "silent", "held"]
+    show([summary], form, columns=[*names, "would_have_announced", "queued"])
+
+
+@app.command()
+def replay(
+    definitions: Definitions = None,
+    start: Annotated[str, typer.Option("--from", help="First moment: the silent baseline")] = "",
+    end: Annotated[str | None, typer.Option("--to", help="Last moment; default: the newest event, rounded up")] = None,
+    step: Annotated[str, typer.Option("--every", help="Step: 1h, 1d")] = "1h",
+    send: Annotated[bool, typer.Option("--send/--no-send", help="Also deliver what was decided")] = True,
+    form: FormatOption = Format.table,
+) -> None:
+    """Live through history on a fresh ledger, each moment taken as now: what would have been sent, is sent.
+
+    The first moment is the baseline (silent). Refuses a ledger in which a definition decided later already.
+    """
+    if not start:
+        raise UserError("--from is needed: the first moment of the replay, for example --from 2018-11-01.")
+    with project() as opened, progress("replaying") as advance:
+        rows = pipeline.replay(
+            opened,
+            definitions or (),
+            first=instant(start, opened, "--from"),
+            last=instant(end, opened, "--to") if end else None,
+            step=duration(step, "--every"),
+            now=now(),
+            send=send,
+            progress=advance,
+        )
+    show(rows, form, empty="no moments")
+
+
+def _kind(text: str) -> Kind:
+    if text not in ("hourly", "nightly"):
+        raise UserError(f"--kind is hourly or nightly, not `{text}`.")
+    return text  # type: ignore[return-value]  # checked above
+
+
+def _default(opened: Project, kind: Kind) -> datetime:
+    clock = now()
+    if kind == "nightly":
+        return local_midnight(clock, opened.zone)
+    return clock.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,118 @@
+"""What the demo did, counted three times: by the runs, by the ledger, by the sandbox's own log. They must agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from sqlalchemy import func, select
+
+from pql import store
+from pql.orchestration.local_airflow import LocalAirflow
+from pql.store.tables import deliveries, episodes, runs
+
+OPEN = ("pending", "claimed", "sending", "ambiguous")
+KINDS = {"slack": "Slack messages", "crm_task": "CRM tasks", "crm_update": "CRM write-backs", "webhook": "webhooks"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures of one demo; `failures` is empty exactly when everything held."""
+
+    runs: Sequence[Mapping[str, Any]]  # summaries of this demo's signal runs
+    delivered: Mapping[str, int]  # kind → deliveries, by the ledger, of all demos so far
+    committed: Mapping[str, int]  # kind → effects, by the sandbox's log
+    states: Mapping[str, int]
+    open_episodes: int
+    failures: tuple[str, ...]
+
+    def text(self, airflow_url: str, sandbox_url: str, seconds: float) -> str:
+        """The summary as people read it, every figure with a link."""
+        signals = f"{airflow_url}/dags"
+        last = {key: sum(int(run[key]) for run in self.runs) for key in _ADDED}
+        most = max((int(run["evaluated"]) for run in self.runs), default=0)
+        suppressed = self.states.get("suppressed", 0)
+        rows = [
+            ("Events and CRM records read", last["read"], f"{signals}/nightly_scores"),
+            ("Accounts evaluated (a night)", most, f"{signals}/nightly_scores"),
+            ("Newly qualified, announced", last["announced"], f"{signals}/hourly_signals"),
+            ("Opened silently (baseline, old news)", last["silent"], "pql release"),
+            *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
+            ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
+        ]
+        lines = ["", f"Summary after {seconds:.0f} s"]
+        lines += [f"  {label:<38}{figure:>9,}   {link}" for label, figure, link in rows]
+        lines += ["", "  Per run:"]
+        lines += [
+            f"  {run['kind']:<8} as of {run['as_of'][:16]}  evaluated {run['evaluated']:>4}  "
+            f"newly qualified {run['newly_qualified']:>3}  announced {run['announced']:>3}  silent {run['silent']:>3}"
+            for run in self.runs
+        ]
+        verdict = "The ledger and the sandbox's own log agree." if not self.failures else "FAILED:"
+        lines += ["", f"  {verdict}", *(f"  - {failure}" for failure in self.failures)]
+        lines += ["", f"  Slack and CRM as people see them: {sandbox_url}", f"  Airflow: {airflow_url}", ""]
+        return "\n".join(lines)
+
+
+_ADDED = ("read", "newly_qualified", "announced", "silent")
+
+
+def open_deliveries(ledger: str) -> int:
+    """How many deliveries are neither finished nor held."""
+    engine = store.connect(ledger)
+    try:
+        with store.reading(engine) as connection:
+            return int(
+                connection.execute(
+                    select(func.count()).select_from(deliveries).where(deliveries.c.state.in_(OPEN))
+                ).scalar_one()
+            )
+    finally:
+        engine.dispose()
+
+
+def summarise(
+    airflow: LocalAirflow, dag_runs: Mapping[str, Sequence[Mapping[str, Any]]], ledger: str, sandbox_url: str
+) -> Summary:
+    """Compare what the runs, the ledger and the sandbox say."""
+    results = [
+        airflow.xcom(dag_id, str(run["dag_run_id"]), "decide")
+        for dag_id in ("nightly_scores", "hourly_signals")
+        for run in dag_runs[dag_id]
+        if run["state"] == "success"
+    ]
+    engine = store.connect(ledger)
+    try:
+        with store.reading(engine) as connection:
+            rows = connection.execute(select(deliveries.c.kind, deliveries.c.state, deliveries.c.key)).all()
+            opened = connection.execute(
+                select(func.count()).select_from(episodes).where(episodes.c.closed_as_of.is_(None))
+            ).scalar_one()
+            decided = connection.execute(select(func.count()).select_from(runs)).scalar_one()
+    finally:
+        engine.dispose()
+    effects = requests.get(f"{sandbox_url}/effects", timeout=60).json()
+    failures = [
+        f"{dag_id} {run['dag_run_id']} ended as {run['state']}"
+        for dag_id, each in dag_runs.items()
+        for run in each
+        if run["state"] == "failed"
+    ]
+    failures += _disagreements([tuple(row) for row in rows], effects)
+    if not decided:
+        failures.append("no run decided anything")
+    committed = Counter(KIND_OF_EFFECT[e["kind"]] for e in effects if e["kind"] in KIND_OF_EFFECT)
+    for kind in ("slack", "crm_task"):
+        if not committed[kind]:
+            failures.append(f"no {KINDS[kind]} arrived")
+    return Summary(
+        runs=results,
+        delivered=Counter(kind for kind, state, _ in rows if state == "delivered"),
+        committed=committed,
+        states=Counter(state for _, state, _ in rows),
+        open_episodes=int(opened),
+        failures=tuple(failures),
+    )

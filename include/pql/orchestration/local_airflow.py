@@ -1,0 +1,227 @@
+"""A real Airflow on this machine: SQLite, LocalExecutor, loopback only, its own process group. For demo and tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+
+from pql.pipeline.project import ROOT
+
+COMPONENTS = ("scheduler", "dag-processor", "api-server")
+TERMINAL = ("success", "failed")
+
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred port if nobody listens on it, else one the system gives."""
+    for candidate in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+@dataclass
+class LocalAirflow:
+    """Airflow's home and the extra environment its processes get; a context manager that leaves nothing behind."""
+
+    home: Path
+    environment: Mapping[str, str]
+    port: int = 0
+    say: Callable[[str], None] = lambda _text: None
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _token: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The whole environment of every Airflow process."""
+        settings = {
+            "CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "CORE__LOAD_EXAMPLES": "False",
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": "4",
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "API__HOST": "127.0.0.1",
+            "API__PORT": str(self.port),
+            "API__BASE_URL": self.url,
+            "API__WORKERS": "1",
+            "API_AUTH__JWT_SECRET": self._secret("jwt"),
+            "API__SECRET_KEY": self._secret("api"),
+            "CORE__INTERNAL_API_SECRET_KEY": self._secret("internal"),
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "SCHEDULER__CATCHUP_BY_DEFAULT": "False",
+            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+            "LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
+        }
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "PQL_"))}
+        return {
+            **keep,
+            "AIRFLOW_HOME": str(self.home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+            "PYTHONWARNINGS": "ignore",
+            "NO_PROXY": "127.0.0.1,localhost",
+            **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+            **self.environment,
+        }
+
+    def _secret(self, name: str) -> str:
+        """A secret that all processes of this Airflow share and that ends with its home."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        file = self.home / f".{name}"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(os.urandom(24).hex())
+        return file.read_text()
+
+    def __enter__(self) -> LocalAirflow:
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        self.port = self.port or free_port()
+        self.say("preparing Airflow's database, the ledger and the pools")
+        self._run("-m", "pql.orchestration.init", "--airflow")
+        self.say(f"starting Airflow on {self.url}")
+        for component in COMPONENTS:
+            log = (self.home / f"{component}.log").open("wb")
+            self._processes.append(
+                subprocess.Popen(  # noqa: S603  # fixed words of our own
+                    [sys.executable, "-m", "airflow", component],
+                    env=self.env,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
+        try:
+            self._wait_until(self._ready, 120, "Airflow did not come up")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process this object started, with their children."""
+        for sign, patience in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+            for process in self._processes:
+                try:
+                    os.killpg(process.pid, sign)
+                except ProcessLookupError:
+                    continue
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline and any(p.poll() is None for p in self._processes):
+                time.sleep(0.1)
+        self._processes.clear()
+
+    def _run(self, *words: str) -> None:
+        done = subprocess.run(  # noqa: S603  # fixed words of our own
+            [sys.executable, *words], env=self.env, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"`python {' '.join(words)}` failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+    def _ready(self) -> bool:
+        self._check_alive()
+        try:
+            health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+        except (requests.RequestException, ValueError):
+            return False
+        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+
+    def _check_alive(self) -> None:
+        for component, process in zip(COMPONENTS, self._processes, strict=False):
+            if process.poll() is not None:
+                tail = (self.home / f"{component}.log").read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"airflow {component} ended with {process.returncode}:\n{tail}")
+
+    def _wait_until(self, true: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{otherwise} within {seconds:.0f} s; logs are in {self.home}")
+            time.sleep(0.4)
+
+    # --- its REST API -------------------------------------------------------------------------------------------
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """One call of Airflow's REST API; raises requests.HTTPError with the body in its message."""
+        if not self._token:
+            self._token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        answer = requests.request(
+            method,
+            f"{self.url}/api/v2{path}",
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=60,
+            **arguments,
+        )
+        if not answer.ok:
+            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
+        return answer.json() if answer.content else None
+
+    def wait_for_dags(self, *dag_ids: str, seconds: float = 120) -> None:
+        """Wait until the DAG processor has read these DAGs."""
+        wanted = set(dag_ids)
+
+        def known() -> bool:
+            self._check_alive()
+            return wanted <= {d["dag_id"] for d in self.call("GET", "/dags")["dags"]}
+
+        self._wait_until(known, seconds, f"DAGs {sorted(wanted)} did not appear")
+
+    def unpause(self, dag_id: str) -> None:
+        self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """All runs of a DAG, oldest interval first."""
+        answer = self.call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 1000, "order_by": "run_after"})
+        return list(answer["dag_runs"])
+
+    def wait_for_runs(self, dag_id: str, number: int, seconds: float = 300) -> list[dict[str, Any]]:
+        """Wait until at least `number` runs of the DAG have ended and none is under way; return all of them."""
+
+        def ended() -> bool:
+            self._check_alive()
+            runs = self.runs(dag_id)
+            return len(runs) >= number and all(run["state"] in TERMINAL for run in runs)
+
+        self._wait_until(ended, seconds, f"{number} runs of {dag_id} did not end")
+        return self.runs(dag_id)
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run by hand; its id."""
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task of a run returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.call("GET", path, params={"deserialize": "false", "stringify": "false"})["value"]

@@ -1,0 +1,69 @@
+"""What is due goes out: outbox → destinations, each delivery checked again before it is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pql import destinations, outbox
+from pql.pipeline.project import Project
+from pql.pipeline.recheck import rechecker
+from pql.types import Destination, Order, Result, UnknownConnection, UserError
+
+
+def due(project: Project, *, now: datetime) -> list[dict[str, Any]]:
+    """Batches of due deliveries, each for one destination: `destination` and `ids`."""
+    return [{"destination": name, "ids": list(ids)} for name, ids in outbox.due(project.engine, now)]
+
+
+def deliver(
+    project: Project,
+    *,
+    clock: Callable[[], datetime],
+    only: Collection[int] | None = None,
+    max_seconds: float = 600,
+) -> dict[str, Any]:
+    """Send what is due (or those of the ids `only`); returns `states`: how many ended in which state.
+
+    A destination that cannot be built (unknown, no connection) fails its own rows with the reason, not the others'.
+    """
+    report = outbox.deliver(
+        project.engine,
+        {name: _build(project, name) for name in _wanted(project, clock())},
+        recheck=rechecker(project, clock),
+        clock=clock,
+        sleep=time.sleep,
+        only=only,
+        max_seconds=max_seconds,
+    )
+    return {"states": report.states, "destinations": {name: dict(each) for name, each in report.counts.items()}}
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A destination that cannot be built: its deliveries wait with the reason, and end as dead if nobody mends it."""
+
+    reason: str
+    kind: str = "unusable"
+
+    def send(self, order: Order) -> Result:
+        """Nothing is sent."""
+        return Result("not_sent", reason=self.reason)
+
+    def find(self, order: Order) -> Result:
+        """Nobody can look."""
+        return Result("ambiguous", reason=self.reason)
+
+
+def _wanted(project: Project, now: datetime) -> list[str]:
+    return sorted({name for name, _ in outbox.due(project.engine, now)} | set(project.settings.destinations))
+
+
+def _build(project: Project, name: str) -> Destination:
+    try:
+        return destinations.build(name, project.settings, project.connections)
+    except (UserError, UnknownConnection) as error:
+        return Unusable(str(error))

@@ -1,0 +1,84 @@
+"""Live through history: each moment is taken as now, the first is the silent baseline (SEM-D6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from pql import store
+from pql.definition.model import Definition
+from pql.pipeline.decide import Evaluated, decide_run
+from pql.pipeline.deliver import deliver
+from pql.pipeline.moments import checked, every
+from pql.pipeline.project import Project
+from pql.pipeline.snapshots import snapshots
+from pql.store import decided as decided_rows
+from pql.types import Progress, UserError
+
+MOMENTS_A_PASS = 24  # features of so many moments (and of those they are compared with) are computed together
+
+
+def replay(
+    project: Project,
+    definitions: Sequence[str],
+    *,
+    first: datetime,
+    last: datetime | None,
+    step: timedelta,
+    now: datetime,
+    send: bool,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Evaluate and decide every moment from `first` to `last`, everybody each time; one summary per moment.
+
+    `last` None: the first step after the newest event. With `send`, what is due is delivered after each moment.
+    Raises UserError if a definition has decided anything at or after `first` in this ledger, or none is live.
+    """
+    chosen = [project.definition(name) for name in definitions] or list(project.live)
+    chosen = [d for d in chosen if d.status == "live"]
+    if not chosen:
+        raise UserError("No live definition to replay: set `status: live` in the definition, or name another.")
+    _refuse_decided(project, chosen, first)
+    with closing(project.lake.connect()) as lake:
+        end = checked(last, now) if last else _after_newest(project, lake, step, now)
+        moments = list(every(first, end, step, project.zone))
+        rows: list[dict[str, Any]] = []
+        for batch in _batches(moments):
+            frames = {d.id: snapshots(project, lake, d, batch, step) for d in chosen}
+            for moment in batch:
+                evaluated = [Evaluated(d, frames[d.id][moment], seq=0) for d in chosen]
+                summary = decide_run(project, lake, evaluated, as_of=moment, now=moment, kind="replay")
+                if send and summary["queued"]:
+                    summary["delivered"] = deliver(project, clock=lambda at=moment: at)["states"]
+                rows.append(summary)
+                if progress:
+                    progress(f"{moment:%Y-%m-%d %H:%M}", len(rows) / len(moments))
+    return rows
+
+
+def _refuse_decided(project: Project, definitions: Sequence[Definition], first: datetime) -> None:
+    with store.reading(project.engine) as connection:
+        for definition in definitions:
+            newest = decided_rows.newest(connection, definition.id)
+            if newest is not None and newest >= first:
+                raise UserError(
+                    f"`{definition.id}` has already decided up to {newest:%Y-%m-%d %H:%M} UTC in this ledger. Replay "
+                    "history on a ledger of its own: pql --ledger sqlite:///replay.db replay …"
+                )
+
+
+def _after_newest(
+    project: Project, lake: duckdb.DuckDBPyConnection, step: timedelta, now: datetime
+) -> datetime:
+    newest = project.lake.newest(lake)
+    if newest is None:
+        raise UserError("There are no events in the lake yet: run `pql ingest` first.")
+    return min(now, newest + step)
+
+
+def _batches(moments: Sequence[datetime]) -> list[Sequence[datetime]]:
+    return [moments[start : start + MOMENTS_A_PASS] for start in range(0, len(moments), MOMENTS_A_PASS)]
