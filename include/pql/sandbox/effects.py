@@ -1,0 +1,58 @@
+"""The append-only log of everything that was done to the simulated world: one effect in, one fsynced line out."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+Effect = dict[str, Any]  # seq, at (ISO instant), system, action, and what was done
+
+
+class EffectsLog:
+    """`effects.ndjson` in a folder; survives the process, and the services rebuild their state from it.
+
+    A line is on the disk before the answer leaves, so what a client was told happened is in the log. A line that a
+    crash cut short was never answered; it is dropped when the log is opened again.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self.path = state_dir / "effects.ndjson"
+        self._lock = threading.Lock()
+        self._effects = _read(self.path)
+
+    def append(self, system: str, action: str, at: datetime, what: Mapping[str, Any]) -> Effect:
+        """Write one effect durably and return it with its sequence number (1, 2, …)."""
+        with self._lock:
+            effect: Effect = {"seq": len(self._effects) + 1, "at": at.isoformat(), "system": system, "action": action}
+            effect.update(what)
+            with self.path.open("ab") as file:
+                file.write(json.dumps(effect, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._effects.append(effect)
+            return effect
+
+    def all(self, system: str | None = None, after: int = 0) -> list[Effect]:
+        """Effects in the order they happened, of one system if named, later than sequence number `after`."""
+        with self._lock:
+            return [e for e in self._effects[after:] if system in (None, e["system"])]
+
+    def __len__(self) -> int:
+        return len(self._effects)
+
+
+def _read(path: Path) -> list[Effect]:
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return [json.loads(line) for line in whole.splitlines()]

@@ -1,0 +1,102 @@
+"""One loopback server for all of it: a folder, a seed and a clock in, Slack, HubSpot, Mixpanel and webhooks out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+
+from pql.sandbox import hubspot, mixpanel, page, slack, webhook
+from pql.sandbox.clock import system_clock
+from pql.sandbox.effects import Effect, EffectsLog
+from pql.sandbox.faults import Fault, FaultInjector, How
+from pql.sandbox.world import World
+
+HOST = "127.0.0.1"
+
+
+def create_app(world: World, faults: FaultInjector | None = None) -> Any:
+    """The ASGI application of a world."""
+    app = FastAPI(title="PQL sandbox", docs_url=None, redoc_url=None, openapi_url=None)
+    for prefix, service in (("/slack", slack), ("/hubspot", hubspot), ("/mixpanel", mixpanel), ("/webhook", webhook)):
+        app.include_router(service.router(world), prefix=prefix)
+    app.include_router(page.router(world))
+
+    @app.get("/effects")
+    def effects(system: str | None = None, after: int = 0) -> Response:
+        """The append-only log: everything that was done, in order."""
+        return JSONResponse(world.effects.all(system, after))
+
+    @app.get("/health")
+    def health() -> Response:
+        return JSONResponse({"ok": True, "seed": world.seed, "now": world.now().isoformat()})
+
+    return app if faults is None else faults.around(app)
+
+
+class Server:
+    """The sandbox in a thread, for tests and the demo: `with Server(folder, seed=7) as s: s.url, s.effects()`."""
+
+    def __init__(
+        self,
+        state_dir: Path | str,
+        seed: int = 7,
+        clock: Callable[[], datetime] | None = None,
+        *,
+        port: int = 0,
+        limits: bool = True,
+    ) -> None:
+        self._log = EffectsLog(Path(state_dir))
+        self.world = World(seed, clock or system_clock, self._log, limits)
+        self._faults = FaultInjector()
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((HOST, port))
+        self.port = int(self._socket.getsockname()[1])
+        self.url = self.world.base_url = f"http://{HOST}:{self.port}"
+        app = create_app(self.world, self._faults)
+        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve; returns when requests are accepted."""
+        self._thread.start()
+        while not self._uvicorn.started:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"the sandbox could not start on {self.url}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop serving and let go of the port."""
+        self._uvicorn.should_exit = True
+        self._thread.join(timeout=10)
+        self._socket.close()
+
+    def serve_until_stopped(self) -> None:
+        """Serve in this thread until SIGINT or SIGTERM."""
+        self._uvicorn.run([self._socket])
+
+    def effects(self, system: str | None = None) -> list[Effect]:
+        """What was done so far, in order; of one system if named."""
+        return self._log.all(system)
+
+    def fail(self, path: str, how: How, times: int = 1) -> None:
+        """Let the next `times` requests whose path contains `path` go wrong."""
+        self._faults.add(Fault(path, how, times))

@@ -1,0 +1,50 @@
+"""Endpoints for webhooks: a signed request in, 200 and a note in the log out, or a refusal.
+
+The receiver's half of https://www.standardwebhooks.com: signature over id.timestamp.body, five minutes of tolerance,
+the same webhook-id is accepted again but counted as a repetition. `/webhook/gone` answers 410.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from pql.sandbox.world import World
+
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"relay-sandbox-webhook-secret-32b").decode()
+MAX_BYTES = 20_000
+
+
+def router(world: World) -> APIRouter:
+    """The routes under /webhook."""
+    api = APIRouter()
+    verifier = Webhook(WEBHOOK_SECRET)
+    seen = {effect["webhook_id"] for effect in world.effects.all("webhook")}
+
+    def refused(name: str, status: int, reason: str) -> Response:
+        world.refuse("webhook", f"POST /webhook/{name}", reason)
+        return JSONResponse({"error": reason}, status)
+
+    @api.post("/{name}", include_in_schema=False)
+    async def receive(name: str, request: Request) -> Response:
+        if name == "gone" or not re.fullmatch(r"[\w-]{1,64}", name):
+            return refused(name, 410 if name == "gone" else 404, "no such endpoint")
+        body = await request.body()
+        if len(body) > MAX_BYTES:
+            return refused(name, 413, f"payload of {len(body)} bytes; at most {MAX_BYTES}")
+        try:
+            payload = verifier.verify(body, dict(request.headers))
+        except (WebhookVerificationError, ValueError) as error:
+            return refused(name, 401, f"signature not accepted: {error}")
+        with world.lock:
+            webhook_id = request.headers["webhook-id"]
+            action = "received again" if webhook_id in seen else "received"
+            seen.add(webhook_id)
+            world.record("webhook", action, {"name": name, "webhook_id": webhook_id, "payload": payload})
+        return JSONResponse({"received": True})
+
+    return api
