@@ -20,6 +20,7 @@ from pql.types import Connection
 
 DELIVERY_EVENT = "pql_delivery"  # metadata event type of our messages
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
+_TORN_ENTITY = re.compile(r"&[a-z]*$")
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
 _PAGE = 200
 _MAX_PAGES = 25
@@ -190,7 +191,7 @@ def ops_notice(connection: Connection, channel: str, text: str) -> Posted:
     `text` may hold `code` and :emoji:, never a mention: error texts come from anywhere, so nothing in it is parsed.
     """
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    cut = escaped if len(escaped) <= _NOTICE_LIMIT else escaped[: escaped.rfind(" ", 0, _NOTICE_LIMIT - 2)] + " …"
+    cut = escaped if len(escaped) <= _NOTICE_LIMIT else _TORN_ENTITY.sub("", escaped[: _NOTICE_LIMIT - 1]) + "…"
     block = {"type": "section", "text": {"type": "mrkdwn", "text": cut, "verbatim": True}}
     message = {
         "channel": channel,
