@@ -71,12 +71,14 @@ def changes(
 
 
 def owners(client: HubSpot) -> Iterator[Mapping[str, Any]]:
-    """Every owner, then every archived one: {id, email, firstName, lastName, archived, …}."""
+    """Every owner once, archived ones last: {id, email, firstName, lastName, archived, …}."""
+    seen: set[str] = set()
     for archived in ("false", "true"):
-        params = {"limit": "100", "archived": archived}
+        params = {"limit": str(LIST_PAGE), "archived": archived}
         while True:
             page = client.get("/crm/v3/owners", params)
-            yield from ({**owner, "archived": archived == "true"} for owner in page["results"])
+            yield from (owner for owner in page["results"] if str(owner["id"]) not in seen)
+            seen |= {str(owner["id"]) for owner in page["results"]}
             after = page.get("paging", {}).get("next", {}).get("after")
             if after is None:
                 break

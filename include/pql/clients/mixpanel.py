@@ -41,7 +41,8 @@ class Mixpanel:
             secrets=() if connection.password else (connection.login,),
             sleep=sleep,
         )
-        self._project_id = str(connection.extra.get("project_id", ""))
+        project_id = connection.extra.get("project_id")
+        self._project = {"project_id": str(project_id)} if project_id else {}
 
     def __repr__(self) -> str:
         return f"Mixpanel({self.http!r})"
@@ -53,10 +54,13 @@ class Mixpanel:
         """
         return self.http.retrying(lambda: self._export(first, last, folder))
 
+    def probe(self, day: date) -> None:
+        """Raises RemoteError if the credentials do not open the export. Costs one call."""
+        params = {"from_date": day.isoformat(), "to_date": day.isoformat(), "limit": "1"}
+        self.http.read("GET", "/api/2.0/export", params=params | self._project, timeout_s=_READ_TIMEOUT_S)
+
     def _export(self, first: date, last: date, folder: Path) -> Path:
-        params = {"from_date": first.isoformat(), "to_date": last.isoformat()}
-        if self._project_id:
-            params["project_id"] = self._project_id
+        params = {"from_date": first.isoformat(), "to_date": last.isoformat()} | self._project
         target = folder / f"export-{first}-{last}.ndjson"
         received = folder / f"{target.name}.part"
         with self.http.once(

@@ -1,0 +1,57 @@
+"""Quoting for the SQL that sources hand to DuckDB: Python values in, SQL text out.
+
+Only names and values from the project's own settings and our own temporary paths go in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def text(value: object) -> str:
+    """A SQL string literal.
+
+    >>> text("O'Neil")
+    "'O''Neil'"
+    """
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def name(value: str) -> str:
+    """A quoted SQL identifier.
+
+    >>> name('a"b')
+    '"a""b"'
+    """
+    return '"' + value.replace('"', '""') + '"'
+
+
+def json_path(*keys: str) -> str:
+    """A JSON path to nested keys, whatever characters they hold.
+
+    >>> json_path("properties", "$insert_id"), json_path('say "hi"')
+    ('$."properties"."$insert_id"', '$."say \\\\"hi\\\\""')
+    """
+    quoted = (key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
+    return "$" + "".join(f'."{key}"' for key in quoted)
+
+
+def json_object(pairs: Iterable[tuple[str, str]]) -> str:
+    """SQL for a JSON object of (key, JSON expression) without its nulls, NULL if nothing is left.
+
+    >>> json_object([("plan", "j[1]")])
+    "nullif(json_merge_patch('{}', json_object('plan', j[1])), '{}')"
+    >>> json_object([])
+    'NULL'
+    """
+    members = ", ".join(f"{text(key)}, {value}" for key, value in pairs)
+    return f"nullif(json_merge_patch('{{}}', json_object({members})), '{{}}')" if members else "NULL"
+
+
+def utc(naive: str, timezone: str) -> str:
+    """SQL for a wall-clock TIMESTAMP of a time zone as naive UTC.
+
+    >>> utc("t", "UTC"), utc("t", "Europe/Berlin")
+    ('t', "timezone('UTC', timezone('Europe/Berlin', t))")
+    """
+    return naive if timezone == "UTC" else f"timezone('UTC', timezone({text(timezone)}, {naive}))"
