@@ -17,7 +17,7 @@ class _DuckDB(PGDialect):
     supports_statement_cache = False
 
 
-_DIALECT = _DuckDB(paramstyle="numeric_dollar")
+_DIALECT = _DuckDB(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def compile_for_duckdb(select: sa.Select[Any]) -> tuple[str, list[Any]]:

@@ -1,0 +1,66 @@
+"""File what a CRM looked like at a moment: rows of one object in, one file that is never replaced out (SEM-C1).
+
+`crm/<object>/<source>@<filed at>@<snapshot|changes>.parquet`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from urllib.parse import quote
+
+import duckdb
+
+from pql.lake.local_days import naive
+from pql.lake.storage import Storage, text
+from pql.types import CRM_COLUMNS
+
+FOLDER = "crm"
+FilingKind = Literal["snapshot", "changes"]
+
+
+def file_crm(
+    storage: Storage,
+    con: duckdb.DuckDBPyConnection,
+    select_sql: str,
+    *,
+    source: str,
+    object: str,
+    kind: FilingKind,
+    filed_at: datetime,
+    replace: bool = False,
+) -> int:
+    """File the rows of `select_sql` (CRM_COLUMNS of the object); how many, 0 if that filing is already there.
+
+    A snapshot without rows is filed too: it says that everything is gone.
+    """
+    moment = naive(filed_at)
+    path = f"{FOLDER}/{object}/{quote(source, safe='')}@{moment:%Y%m%dT%H%M%S%f}@{kind}.parquet"
+    if not replace and storage.exists(path):
+        return 0
+    columns = ", ".join(f'CAST("{name}" AS {type_}) AS "{name}"' for name, type_ in CRM_COLUMNS[object].items())
+    stamp = f"{text(source)} AS source, TIMESTAMP {text(str(moment))} AS filed_at, {text(kind)} AS filing"
+    with storage.staging() as folder:
+        staged = folder / "filing.parquet"
+        written = con.execute(
+            f"COPY (SELECT {columns}, {stamp} FROM ({select_sql})) TO {text(str(staged))} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()
+        storage.publish(staged, path)
+    assert written is not None
+    return int(written[0])
+
+
+def filings(storage: Storage, object: str) -> list[str]:
+    """The object's filings, as DuckDB reads them."""
+    return [storage.uri(path) for path in storage.list(f"{FOLDER}/{object}") if path.endswith(".parquet")]
+
+
+def snapshot_moments(storage: Storage, object: str) -> dict[str, list[datetime]]:
+    """By (quoted) source, when its snapshots were filed (naive UTC), an empty one too."""
+    found: dict[str, list[datetime]] = {}
+    for path in storage.list(f"{FOLDER}/{object}"):
+        source, moment, kind = path.rsplit("/", 1)[1].removesuffix(".parquet").split("@")
+        if kind == "snapshot":
+            found.setdefault(source, []).append(datetime.strptime(moment, "%Y%m%dT%H%M%S%f"))  # noqa: DTZ007  # SEM-T1
+    return found

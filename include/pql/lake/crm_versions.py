@@ -1,0 +1,131 @@
+"""CRM as of a moment (SEM-C1): filings of an object in, versions with the time each was true out.
+
+A version is true for T iff valid_from <= T < valid_to. From the first snapshot on: what the latest snapshot said, with
+later changes laid over it. Before that nobody looked, so the earliest sighting stands in, from the record's own date,
+without what is an outcome and without what would only be known later.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import unquote
+
+import duckdb
+
+from pql.lake.crm_files import filings, snapshot_moments
+from pql.lake.storage import Storage, texts
+from pql.types import CRM_COLUMNS
+
+FOREVER = "TIMESTAMP '9999-12-31'"
+ALWAYS = "TIMESTAMP '1900-01-01'"
+_VALIDITY = {"source": "VARCHAR", "valid_from": "TIMESTAMP", "valid_to": "TIMESTAMP", "backdated": "BOOLEAN"}
+
+# Properties whose present value tells how the story ended; before they were first seen they are unknown.
+OUTCOME_PROPERTIES = r"^(plan|lifecycle_stage|deal_stage|lead_status)$|_(plan|stage|status)$"
+
+# What a record is turned into for the time before it was first seen: column → expression over that sighting.
+_UNKNOWN_BEFORE: dict[str, dict[str, str]] = {
+    "accounts": {"lifecycle_stage": "NULL", "became_customer_at": "NULL", "not_a_fit": "NULL", "snooze_until": "NULL"},
+    "contacts": {"lifecycle_stage": "NULL"},
+    "owners": {},
+    "deals": {"stage": "NULL", "is_closed": "false", "is_won": "false", "closed_at": "NULL"},
+    "meetings": {},
+}
+# A dated fact that splits that time in two: its column, and what is known from then on.
+_DATED: dict[str, tuple[str, dict[str, str]]] = {
+    "accounts": (
+        "became_customer_at",
+        {"lifecycle_stage": "'customer'", "not_a_fit": "NULL", "snooze_until": "NULL"},
+    ),
+    "deals": ("closed_at", {"stage": "NULL"}),
+}
+
+
+def create_tables(storage: Storage, con: duckdb.DuckDBPyConnection) -> None:
+    """Create `crm_accounts`, `crm_contacts`, `crm_owners`, `crm_deals` and `crm_meetings` on the connection."""
+    for object in CRM_COLUMNS:
+        files = filings(storage, object)
+        if files:
+            _create_snapshots(con, snapshot_moments(storage, object))
+            query = _versions(object, files)
+        else:
+            kinds = {**CRM_COLUMNS[object], **_VALIDITY}
+            query = "SELECT " + ", ".join(f"CAST(NULL AS {k}) AS {n}" for n, k in kinds.items()) + " WHERE false"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE crm_{object} AS {query}")
+
+
+def _create_snapshots(con: duckdb.DuckDBPyConnection, moments: dict[str, list[datetime]]) -> None:
+    rows = [(unquote(source), moment) for source, found in moments.items() for moment in found]
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE crm_snapshots AS "
+        "SELECT unnest($1::VARCHAR[]) AS source, unnest($2::TIMESTAMP[]) AS filed_at",
+        [[source for source, _ in rows], [moment for _, moment in rows]],
+    )
+
+
+def _versions(object: str, files: list[str]) -> str:
+    columns = CRM_COLUMNS[object]
+    kept = ", ".join(columns)
+    said = ", ".join(f"v.{name}" for name in columns if name != "updated_at")
+    born = "coalesce(created_at, " + ALWAYS + ")" if "created_at" in columns else ALWAYS
+    newest = "updated_at DESC NULLS LAST, " if "updated_at" in columns else ""
+    return f"""
+WITH sighted AS ( -- each record once per filing; at one moment a change comes after the snapshot
+  SELECT * FROM read_parquet({texts(files)}, union_by_name = true) AS v
+  QUALIFY row_number() OVER (
+    PARTITION BY source, id, filed_at ORDER BY filing = 'changes' DESC, {newest}hash({said})) = 1
+), ended AS ( -- until it is seen again, or until a snapshot without it
+  SELECT v.*, s.filed_at AS next_snapshot, hash({said}) AS said,
+    lead(v.filed_at) OVER record AS next_sighting, row_number() OVER record AS nth
+  FROM sighted AS v ASOF LEFT JOIN crm_snapshots AS s ON v.source = s.source AND v.filed_at < s.filed_at
+  WINDOW record AS (PARTITION BY v.source, v.id ORDER BY v.filed_at)
+), seen AS (
+  SELECT *, least(coalesce(next_sighting, {FOREVER}), coalesce(next_snapshot, {FOREVER})) AS seen_until
+  FROM ended
+), news AS ( -- a sighting that says nothing new prolongs the version before it
+  SELECT *, coalesce(said = lag(said) OVER record AND filed_at = lag(seen_until) OVER record, false) AS prolongs
+  FROM seen WINDOW record AS (PARTITION BY source, id ORDER BY filed_at)
+), numbered AS (
+  SELECT *, count(*) FILTER (NOT prolongs) OVER (PARTITION BY source, id ORDER BY filed_at) AS version FROM news
+), known AS (
+  SELECT * REPLACE (max(seen_until) OVER (PARTITION BY source, id, version) AS seen_until)
+  FROM numbered WHERE NOT coalesce(archived, false)
+  QUALIFY row_number() OVER (PARTITION BY source, id, version ORDER BY filed_at) = 1
+), earliest AS (
+  SELECT *, {born} AS born FROM ended AS v WHERE nth = 1 AND NOT coalesce(archived, false)
+    AND filed_at <= coalesce((SELECT min(s.filed_at) FROM crm_snapshots AS s WHERE s.source = v.source), filed_at)
+)
+SELECT {kept}, source, filed_at AS valid_from, seen_until AS valid_to, false AS backdated FROM known
+{_backdated(object)}
+"""
+
+
+def _backdated(object: str) -> str:
+    """The time before the first sighting, cut where a dated fact became true."""
+    unknown = _UNKNOWN_BEFORE[object]
+    if object not in _DATED:
+        return _earlier(object, unknown, "born", "filed_at")
+    column, known = _DATED[object]
+    happened = f"greatest({column}, born)"
+    before = _earlier(object, unknown, "born", f"least(coalesce({happened}, filed_at), filed_at)")
+    return before + _earlier(object, known, happened, "filed_at")
+
+
+def _earlier(object: str, replaced: dict[str, str], start: str, end: str) -> str:
+    expressions = []
+    for name, kind in CRM_COLUMNS[object].items():
+        expression = replaced.get(name, name)
+        if name == "properties":
+            expression = _without_outcomes()
+        expressions.append(f"CAST({expression} AS {kind}) AS {name}")
+    return f"""
+UNION ALL BY NAME
+SELECT {", ".join(expressions)}, source, {start} AS valid_from, {end} AS valid_to, true AS backdated
+FROM earliest WHERE {start} < {end}
+"""
+
+
+def _without_outcomes() -> str:
+    outcomes = f"list_filter(json_keys(properties), k -> regexp_matches(k, '{OUTCOME_PROPERTIES}'))"
+    patch = f"to_json(map_from_entries(list_transform({outcomes}, k -> (k, NULL::VARCHAR))))"
+    return f"CASE WHEN properties IS NULL THEN NULL ELSE json_merge_patch(properties, {patch}) END"

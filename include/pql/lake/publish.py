@@ -1,0 +1,203 @@
+"""Publish one extraction unit: rows of events in, files per local day and the facts they touch out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from pql.lake.event_files import EMPTY, EventFile, live, stored
+from pql.lake.local_days import day_sql, days_within, naive
+from pql.lake.storage import Storage, text, texts
+from pql.types import EVENT_COLUMNS
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one publication put into the lake and whom it concerns."""
+
+    rows: int  # of this unit, after duplicates
+    raw_ids_with_newest: list[tuple[str, datetime]]  # (`user:<id>` or `anon:<id>`, its newest event here)
+    newest_occurred_at: datetime | None
+    skipped_older: bool  # the lake holds a newer export of (some of) this; that was left alone
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One extraction unit: what was asked of which source, and when."""
+
+    source: str
+    unit: str
+    start: datetime
+    end: datetime
+    exported_at: datetime
+    replaces_days: bool
+
+
+def publish_events(
+    storage: Storage, con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str
+) -> Published:
+    """Publish the rows of `select_sql` (EVENT_COLUMNS) as the unit's files, replacing exactly those it had.
+
+    Raises ValueError for rows that cannot be events (no id, name, time or actor, or properties that are no JSON):
+    sources quarantine such records first.
+    """
+    whole = set(days_within(unit.start, unit.end, timezone)) if unit.replaces_days else set()
+    with storage.staging() as folder:
+        rows = _staged(con, select_sql, unit, timezone, folder)
+        files = [_file(unit, day, digest, day in whole) for day, digest in _digests(con, rows).items()]
+        before = [f for f in stored(storage) if f.source == unit.source]
+        plan = _planned(unit, files, before, whole)
+        gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
+        _write(storage, con, rows, plan, folder)
+        facts = _facts(con, [str(rows)])
+        total = con.execute(f"SELECT count(*), max(occurred_at) FROM read_parquet({text(str(rows))})").fetchone()
+    assert total is not None
+    newest = total[1].replace(tzinfo=UTC) if total[1] else None
+    return Published(total[0], _merged(facts, gone), newest, plan.skipped_older)
+
+
+def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
+    return EventFile(day, unit.source, unit.unit, naive(unit.exported_at), digest, whole)
+
+
+# --- staging -------------------------------------------------------------------------------------------------------
+
+
+def _staged(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str, folder: Path) -> Path:
+    """The unit's rows in one local file: typed, checked, each event once, with the local day they belong to."""
+    columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in EVENT_COLUMNS.items())
+    raw = folder / "raw.parquet"
+    con.execute(f"COPY (SELECT {columns} FROM ({select_sql})) TO {text(str(raw))} (FORMAT parquet)")
+    _refuse_unusable(con, raw, unit)
+    stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
+    rows = folder / "rows.parquet"
+    con.execute(
+        f"COPY (SELECT *, {stamp}, {day_sql('occurred_at', timezone)} AS day FROM ({_each_once(con, raw)})) "
+        f"TO {text(str(rows))} (FORMAT parquet)"
+    )
+    raw.unlink()
+    return rows
+
+
+def _refuse_unusable(con: duckdb.DuckDBPyConnection, raw: Path, unit: Unit) -> None:
+    incomplete = "event_id IS NULL OR event IS NULL OR occurred_at IS NULL OR coalesce(user_id, anonymous_id) IS NULL"
+    broken = " OR ".join(f"NOT json_valid({name})" for name in ("properties", "user_traits", "account_traits"))
+    found = con.execute(
+        f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM read_parquet({text(str(raw))})"
+    ).fetchone()
+    assert found is not None
+    if found != (0, 0):
+        raise ValueError(
+            f"{unit.source} {unit.unit}: {found[0]} rows without id, name, time or actor and {found[1]} whose "
+            "properties are not JSON were handed to the lake; the source should have quarantined them"
+        )
+
+
+def _each_once(con: duckdb.DuckDBPyConnection, raw: Path) -> str:
+    """A query for the rows with one row per event id: the one that was received first."""
+    source = f"read_parquet({text(str(raw))})"
+    counts = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {source}").fetchone()
+    assert counts is not None
+    if counts[0] == counts[1]:
+        return f"SELECT * FROM {source}"
+    rank = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties)"
+    return f"SELECT * FROM {source} QUALIFY {rank} = 1"
+
+
+def _digests(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[date, str]:
+    """A digest per day of what the rows say, whatever their order; a later reading time is no difference."""
+    said = ", ".join(name for name in EVENT_COLUMNS if name != "ingested_at")
+    found = con.execute(
+        f"SELECT day, count(*), sum(CAST(hash({said}) AS HUGEINT)) FROM read_parquet({text(str(rows))}) GROUP BY day"
+    ).fetchall()
+    return {day: hashlib.sha256(f"{n} {total}".encode()).hexdigest()[:16] for day, n, total in found}
+
+
+# --- what to write and what to remove ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plan:
+    written: list[EventFile]
+    same: dict[EventFile, EventFile]  # a file to be → the stored file that already says the same
+    removed: list[EventFile]
+    skipped_older: bool
+
+    def digests(self, day: date) -> set[str]:
+        return {f.digest for f in self.written if f.day == day}
+
+
+def _planned(unit: Unit, files: list[EventFile], before: list[EventFile], whole: set[date]) -> _Plan:
+    """An older export never replaces a newer one; equally old ones do (that is a rerun)."""
+    exported = naive(unit.exported_at)
+    own = [f for f in before if f.unit == unit.unit]
+    if any(f.exported_at > exported for f in own):
+        return _Plan([], {}, [], True)
+    kept = {f.day for f in before if f.whole and f.exported_at > exported}
+    held = {f.day for f in before if f.exported_at <= exported}
+    emptied = [_file(unit, day, EMPTY, True) for day in sorted((whole & held) - {f.day for f in files})]
+    written = [f for f in [*files, *emptied] if f.day not in kept]
+    replaced = [f for f in before if f.day in whole - kept and f.exported_at <= exported]
+    removed = sorted({*own, *replaced} - set(written), key=lambda f: f.path)
+    said = {(f.day, f.digest): f for own_day in live(own).values() for f in own_day}
+    same = {f: said[f.day, f.digest] for f in written if (f.day, f.digest) in said and f.digest != EMPTY}
+    return _Plan(written, same, removed, bool(kept & ({f.day for f in files} | whole)))
+
+
+def _write(storage: Storage, con: duckdb.DuckDBPyConnection, rows: Path, plan: _Plan, folder: Path) -> None:
+    fresh = {f.day: f for f in plan.written if f not in plan.same and f.digest != EMPTY}
+    if fresh:
+        days = ", ".join(f"DATE '{day}'" for day in fresh)
+        target = text(str(folder / "days"))
+        con.execute(
+            f"COPY (SELECT * FROM read_parquet({text(str(rows))}) WHERE day IN ({days})) TO {target} "
+            "(FORMAT parquet, PARTITION_BY (day), WRITE_PARTITION_COLUMNS true)"
+        )
+    for day, file in fresh.items():
+        storage.publish(_one(con, folder / "days" / f"day={day}"), file.path)
+    for new, old in plan.same.items():
+        if new != old:
+            storage.move(old.path, new.path)
+    empty = folder / "empty.parquet"
+    for file in (f for f in plan.written if f.digest == EMPTY):
+        con.execute(f"COPY (FROM read_parquet({text(str(rows))}) LIMIT 0) TO {text(str(empty))} (FORMAT parquet)")
+        storage.publish(empty, file.path)
+    for file in plan.removed:
+        storage.remove(file.path)
+
+
+def _one(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
+    """The day's file; DuckDB may have written a very large day in several."""
+    parts = sorted(folder.iterdir())
+    if len(parts) == 1:
+        return parts[0]
+    joined = folder / "joined.parquet"
+    con.execute(f"COPY (FROM read_parquet({texts([str(p) for p in parts])})) TO {text(str(joined))} (FORMAT parquet)")
+    return joined
+
+
+# --- whom it concerns ----------------------------------------------------------------------------------------------
+
+
+def _facts(con: duckdb.DuckDBPyConnection, uris: list[str]) -> list[tuple[str, datetime]]:
+    if not uris:
+        return []
+    source = f"read_parquet({texts(uris)})"
+    found = con.execute(
+        f"SELECT 'user:' || user_id, max(occurred_at) FROM {source} WHERE user_id IS NOT NULL GROUP BY user_id "
+        f"UNION ALL SELECT 'anon:' || anonymous_id, max(occurred_at) FROM {source} "
+        "WHERE anonymous_id IS NOT NULL GROUP BY anonymous_id"
+    ).fetchall()
+    return [(key, newest.replace(tzinfo=UTC)) for key, newest in found]
+
+
+def _merged(*lists: Iterable[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
+    newest: dict[str, datetime] = {}
+    for key, moment in (fact for facts in lists for fact in facts):
+        newest[key] = max(moment, newest.get(key, moment))
+    return sorted(newest.items())
