@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 Resolver = Callable[[str, int], Sequence[str]]  # (host name, port) → addresses as text; raises OSError
@@ -19,6 +19,14 @@ _METADATA = (
     ip_network("fd00:ec2::254/128"),  # AWS
     ip_network("100.100.100.200/32"),  # Alibaba
     ip_network("168.63.129.16/32"),  # Azure
+    ip_network("192.0.0.192/32"),  # Oracle
+)
+# Special-purpose by IANA's registry, yet `is_global` for Python 3.11.
+_SPECIAL = (
+    ip_network("192.0.0.0/24"),
+    ip_network("192.88.99.0/24"),
+    ip_network("64:ff9b:1::/48"),
+    ip_network("fec0::/10"),
 )
 
 
@@ -74,13 +82,17 @@ def forbidden(address: str, *, allow_private: bool = False) -> str:
     except ValueError:
         return "no valid address"
     for form in (ip, *_embedded(ip)):
-        if any(form.version == network.version and form in network for network in _METADATA):
+        if _within(form, _METADATA):
             return f"{address}, an address of machine metadata"
         if form.is_multicast or form.is_unspecified:
             return f"{address}, not the address of one machine"
-        if not allow_private and not form.is_global:
+        if not allow_private and (not form.is_global or _within(form, _SPECIAL)):
             return f"{address}, not a public address"
     return ""
+
+
+def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return any(ip.version == network.version and ip in network for network in networks)
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
