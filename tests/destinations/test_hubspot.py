@@ -1,0 +1,339 @@
+"""HubSpot as a destination: whole requests, owners and due dates, values written back, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from pql.clients.hubspot import HubSpot
+from pql.destinations.due import due_at
+from pql.destinations.hubspot import HubSpotDestination, task_body
+from pql.types import Alert, Connection, Reason
+
+TOKEN = "pat-very-secret"
+FRIDAY = datetime(2026, 3, 6, 14, 5, tzinfo=UTC)
+OWNERS = {"dana@relay.example": "77", "sdr@relay.example": "88"}
+
+
+class Crm:
+    """A scripted HubSpot: owners, one company, tasks by key, properties; `fail` answers come first, by path ending."""
+
+    def __init__(self, loopback) -> None:
+        self.loopback = loopback
+        self.tasks: dict[str, dict] = {}
+        self.links: set[tuple[str, str]] = set()
+        self.properties = {"pql_delivery_key": True, "pql_score": False}
+        self.company_owner = ""
+        self.values: dict[str, str] = {}
+        self.fail: dict[str, list] = {}
+        loopback.script = self
+
+    def __call__(self, seen):
+        path = unquote(urlsplit(seen.path).path)
+        for ending, answers in self.fail.items():
+            if path.endswith(ending) and answers:
+                return answers.pop(0)
+        parts = path.strip("/").split("/")
+        if path.endswith("/batch/upsert"):
+            return self.upsert(seen.body["inputs"])
+        if path.endswith("/batch/associate/default"):
+            return self.associate(seen.body["inputs"])
+        if parts[:2] == ["crm", "v4"]:
+            return self.associations(parts, seen.body["inputs"])
+        if parts[2] == "owners":
+            email = parse_qs(urlsplit(seen.path).query)["email"][0]
+            found = [{"id": OWNERS[email], "email": email}] if email in OWNERS else []
+            return self.loopback.answer({"results": found})
+        if parts[2] == "properties":
+            return self.property(seen, parts)
+        return self.record(seen, parts)
+
+    def missing(self):
+        return self.loopback.answer({"status": "error", "message": "resource not found"}, status=404)
+
+    def upsert(self, inputs):
+        results = []
+        for row in inputs:
+            new = row["id"] not in self.tasks
+            task = self.tasks.setdefault(row["id"], {"id": str(900 + len(self.tasks))})
+            task["properties"] = row["properties"]
+            results.append({**task, "new": new, "objectWriteTraceId": row["objectWriteTraceId"]})
+        return self.loopback.answer({"status": "COMPLETE", "results": results})
+
+    def associate(self, inputs):
+        self.links |= {(row["from"]["id"], row["to"]["id"]) for row in inputs}
+        return self.loopback.answer({"status": "COMPLETE", "results": inputs})
+
+    def associations(self, parts, inputs):
+        if parts[3] != "tasks":
+            return self.loopback.answer({"results": []})
+        results = [
+            {"from": {"id": row["id"]}, "to": [{"toObjectId": to, "associationTypes": []}]}
+            for row in inputs
+            for task, to in self.links
+            if task == row["id"]
+        ]
+        return self.loopback.answer({"results": results})
+
+    def property(self, seen, parts):
+        if seen.method == "POST":
+            self.properties[seen.body["name"]] = seen.body["hasUniqueValue"]
+            return self.loopback.answer(seen.body, status=201)
+        name = parts[4]
+        if name not in self.properties:
+            return self.missing()
+        return self.loopback.answer({"name": name, "hasUniqueValue": self.properties[name]})
+
+    def record(self, seen, parts):
+        kind, id = parts[3], parts[4]
+        if kind == "tasks":
+            return self.loopback.answer(self.tasks[id]) if id in self.tasks else self.missing()
+        if seen.method == "PATCH":
+            unknown = [name for name in seen.body["properties"] if name not in self.properties]
+            if unknown:
+                error = {"message": f'Property "{unknown[0]}" does not exist', "code": "PROPERTY_DOESNT_EXIST"}
+                body = {"status": "error", "message": "Property values were not valid", "errors": [error]}
+                return self.loopback.answer({**body, "category": "VALIDATION_ERROR"}, status=400)
+            self.values |= seen.body["properties"]
+            return self.loopback.answer({"id": id, "properties": self.values})
+        return self.loopback.answer({"id": id, "properties": {"hubspot_owner_id": self.company_owner}})
+
+
+@pytest.fixture
+def crm(loopback) -> Crm:
+    return Crm(loopback)
+
+
+@pytest.fixture
+def destination(loopback) -> HubSpotDestination:
+    client = HubSpot(Connection("hubspot_default", loopback.url, password=TOKEN), sleep=lambda seconds: None)
+    return HubSpotDestination(client, clock=lambda: FRIDAY, timezone="Europe/Berlin")
+
+
+OPTIONS = {"due": "1 business day", "subject": "Call Acme Inc", "fallback_owner": "sdr@relay.example"}
+
+
+def test_whole_task(crm, loopback, destination, make_order) -> None:
+    """The task's request, whole: due next business day, for the owner, all reasons in its notes, keyed and linked."""
+    result = destination.send(make_order("crm_task", options=OPTIONS))
+    assert result.outcome == "delivered", result.reason
+    assert result.receipt == {"task": "900", "owner": "77", "linked": True}
+    (sent,) = loopback.asked("/crm/v3/objects/tasks/batch/upsert")
+    assert sent.headers["authorization"] == f"Bearer {TOKEN}"
+    assert sent.body == {
+        "inputs": [
+            {
+                "idProperty": "pql_delivery_key",
+                "id": "key-1",
+                "objectWriteTraceId": "key-1",
+                "properties": {
+                    "hs_timestamp": "2026-03-09T16:00:00.000Z",
+                    "hs_task_subject": "Call Acme Inc",
+                    "hs_task_body": "<strong>Acme Inc just qualified</strong> · New business"
+                    "<br>Mid-size (240 employees) · trial day 9"
+                    "<br>Activation 75 % · Score 82 (+31 since last night) · Grade B1"
+                    "<br><strong>Why</strong>"
+                    "<br>+25 turned on self-serve billing"
+                    "<br>+20 messages on 6 of the last 7 days"
+                    "<br>+15 12 teammates invited"
+                    "<br>+12 4 integrations<br>+8 calls<br>+4 files<br>+3 docs read"
+                    "<br>−5 admin on free mail"
+                    "<br><strong>Champions</strong> Mia Chen (412 actions on 7 days) · Tom Ruiz (160 on 5)"
+                    "<br><strong>Next</strong> they use 12 of 15 seats: offer the team plan",
+                    "hs_task_status": "NOT_STARTED",
+                    "hs_task_priority": "HIGH",
+                    "hs_task_type": "TODO",
+                    "hubspot_owner_id": "77",
+                    "pql_delivery_key": "key-1",
+                },
+            }
+        ]
+    }
+    (linked,) = loopback.asked("/crm/v4/associations/tasks/companies/batch/associate/default")
+    assert linked.body == {"inputs": [{"from": {"id": "900"}, "to": {"id": "4711"}}]}
+
+
+def test_same_order_twice_is_one_task(crm, destination, make_order) -> None:
+    """The delivery key is the task's unique property: sending again leaves one task."""
+    for attempt in (1, 2):
+        destination.send(make_order("crm_task", options=OPTIONS, attempt=attempt))
+    assert list(crm.tasks) == ["key-1"]
+
+
+def test_contact_of_an_account_of_one(crm, loopback, destination, make_order, alert) -> None:
+    """SEM-W1: where the account is one person, the task hangs on the contact."""
+    destination.send(make_order("crm_task", options=OPTIONS, alert=replace(alert, crm_kind="contact", crm_id="31")))
+    (linked,) = loopback.asked("/crm/v4/associations/tasks/contacts/batch/associate/default")
+    assert linked.body["inputs"][0]["to"] == {"id": "31"}
+
+
+def test_owner_in_the_crm_by_now(crm, destination, make_order, alert) -> None:
+    """SEM-W4: an account that had no owner when it qualified gets the task for the owner it has by now."""
+    crm.company_owner = "99"
+    result = destination.send(make_order("crm_task", options=OPTIONS, alert=replace(alert, owner_email="")))
+    assert result.receipt["owner"] == "99"
+
+
+def test_fallback_owner(crm, destination, make_order, alert) -> None:
+    """An account nobody owns gives its task to the play's fallback owner (PRODUCT-A3)."""
+    result = destination.send(make_order("crm_task", options=OPTIONS, alert=replace(alert, owner_email="")))
+    assert result.receipt["owner"] == "88"
+
+
+def test_nobody_at_all(crm, destination, make_order, alert) -> None:
+    """Without any owner the task still exists on the record, unassigned, and the result says so."""
+    ownerless = replace(alert, owner_email="left@relay.example")
+    result = destination.send(make_order("crm_task", options={"subject": "Call"}, alert=ownerless))
+    assert result.outcome == "delivered"
+    assert "unassigned" in result.reason
+    assert "hubspot_owner_id" not in crm.tasks["key-1"]["properties"]
+
+
+def test_account_without_a_record(crm, loopback, destination, make_order, alert) -> None:
+    """An account HubSpot does not know gets a task without a link; values cannot be written anywhere."""
+    unknown = replace(alert, crm_id="", crm_kind="")
+    assert destination.send(make_order("crm_task", options=OPTIONS, alert=unknown)).outcome == "delivered"
+    assert loopback.asked("/batch/associate/default") == []
+    refused = destination.send(make_order("crm_update", options={"pql_score": 82}, alert=unknown))
+    assert refused.outcome == "rejected"
+    assert "org:acme" in refused.reason
+
+
+def test_unreadable_due_date(crm, loopback, destination, make_order) -> None:
+    """A due date in other words is refused with an example."""
+    result = destination.send(make_order("crm_task", options={"due": "soonish"}))
+    assert result.outcome == "rejected"
+    assert "1 business day" in result.reason
+    assert crm.tasks == {}
+
+
+def test_values_written_back(crm, loopback, destination, make_order) -> None:
+    """Values travel as strings, onto the company."""
+    crm.properties |= dict.fromkeys(("pql_qualified", "pql_reasons", "pql_rate", "pql_qualified_at"), False)
+    values = {"pql_score": 82, "pql_qualified": True, "pql_reasons": "+25 billing", "pql_rate": 75.0}
+    moments = {"pql_qualified_at": "2026-03-06T14:00:00Z"}
+    result = destination.send(make_order("crm_update", options=values | moments))
+    assert result.receipt == {"object": "companies", "id": "4711", "properties": sorted(values | moments)}
+    (sent,) = loopback.asked("/crm/v3/objects/companies/4711")
+    assert sent.method == "PATCH"
+    assert sent.body == {
+        "properties": {
+            "pql_score": "82",
+            "pql_qualified": "true",
+            "pql_reasons": "+25 billing",
+            "pql_rate": "75",
+            "pql_qualified_at": "2026-03-06T14:00:00Z",
+        }
+    }
+
+
+def test_own_properties_are_created_when_missing(crm, loopback, destination, make_order) -> None:
+    """A missing property of ours is created with a fitting type, and the values are written then."""
+    result = destination.send(make_order("crm_update", options={"pql_score": 82, "pql_grade": "B1", "pql_hot": True}))
+    assert result.outcome == "delivered", result.reason
+    created = {seen.body["name"]: seen.body["type"] for seen in loopback.asked("/properties/companies")}
+    assert created == {"pql_grade": "string", "pql_hot": "enumeration"}
+    assert crm.values["pql_grade"] == "B1"
+
+
+def test_foreign_properties_are_never_created(crm, loopback, destination, make_order) -> None:
+    """A misspelt property of the customer's own is refused by name, not created."""
+    result = destination.send(make_order("crm_update", options={"industy": "x"}))
+    assert result.outcome == "rejected"
+    assert loopback.asked("/properties/companies") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(401, "not_sent"), (403, "not_sent"), (404, "rejected"), (502, "ambiguous")]
+)
+def test_what_a_refusal_means(crm, loopback, destination, make_order, status: int, outcome: str) -> None:
+    """A wrong token is retried until ops put it right; a deleted record is final; a broken gateway is ambiguous."""
+    crm.fail["/companies/4711"] = [loopback.answer({"message": f"token {TOKEN} is no good"}, status=status)]
+    result = destination.send(make_order("crm_update", options={"pql_score": 82}))
+    assert result.outcome == outcome
+    assert "hubspot_default" in result.reason
+    assert TOKEN not in repr(result) + repr(destination)
+
+
+def test_row_refused_inside_a_207(crm, loopback, destination, make_order) -> None:
+    """A batch that is accepted as a whole may still refuse the row: the row's own error counts."""
+    error = {
+        "status": "error",
+        "category": "VALIDATION_ERROR",
+        "message": "Property values were not valid",
+        "context": {"objectWriteTraceId": ["key-1"]},
+    }
+    body = {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [error]}
+    crm.fail["/batch/upsert"] = [loopback.answer(body, status=207)]
+    result = destination.send(make_order("crm_task", options=OPTIONS))
+    assert result.outcome == "rejected"
+    assert "Property values were not valid" in result.reason
+
+
+def test_lost_answer_is_found_by_its_key(crm, loopback, destination, make_order) -> None:
+    """A task whose answer was lost is looked up by its key: there with its link, there without, or not there."""
+    order = make_order("crm_task", options=OPTIONS)
+    assert destination.find(order).outcome == "not_sent"
+    destination.send(order)
+    found = destination.find(order)
+    assert (found.outcome, found.receipt) == ("delivered", {"task": "900"})
+    crm.links.clear()
+    assert destination.find(order).outcome == "not_sent"
+    assert destination.send(order).receipt["linked"] is True
+    assert list(crm.tasks) == ["key-1"]
+
+
+def test_find_that_cannot_tell(crm, loopback, destination, make_order) -> None:
+    """When HubSpot cannot be asked, it stays ambiguous; values are simply written again."""
+    crm.fail["/tasks/key-1"] = [loopback.answer({}, status=401)]
+    assert destination.find(make_order("crm_task", options=OPTIONS)).outcome == "ambiguous"
+    assert destination.find(make_order("crm_update", options={"pql_score": 1})).outcome == "not_sent"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!channel> & "Söhne" 😀',
+        "<script>alert(1)</script>",
+        "a\r\nb",
+        "x" * 10_000,
+        "<" * 10_000,
+        "\u202eevil",
+        "\ud800",
+    ],
+)
+def test_hostile_names_are_inert(crm, destination, make_order, alert: Alert, text: str) -> None:
+    """Names cannot become markup in HubSpot's rich text, and subject and notes fit."""
+    hostile = replace(alert, account_name=text, next_step=text, reasons=(Reason(1, text),) * 200, titles=(text,))
+    body = task_body(hostile)
+    assert set(part.split(">")[0] for part in body.split("<")[1:]) <= {"br", "strong", "/strong"}
+    assert len(body) <= 65_536
+    order = make_order("crm_task", options={"subject": f"Call {text}"}, alert=hostile)
+    assert destination.send(order).outcome == "delivered"
+    subject = crm.tasks["key-1"]["properties"]["hs_task_subject"]
+    assert len(subject) <= 255
+    assert "\n" not in subject
+    json.dumps(crm.tasks, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("words", "now", "due"),
+    [
+        ("1 business day", "2026-03-05T12:00", "2026-03-06T16:00"),  # Thursday → Friday 17:00 in Berlin
+        ("1 business day", "2026-03-07T12:00", "2026-03-09T16:00"),  # Saturday → Monday
+        ("3 business days", "2026-03-06T12:00", "2026-03-11T16:00"),
+        ("1 business day", "2026-03-26T12:00", "2026-03-27T16:00"),
+        ("2 days", "2026-03-27T12:00", "2026-03-29T15:00"),  # summer time began that morning
+        ("1w", "2026-03-06T12:00", "2026-03-13T16:00"),
+        ("48h", "2026-03-06T12:00", "2026-03-08T12:00"),
+        ("0 days", "2026-03-06T23:30", "2026-03-07T16:00"),  # already Saturday in Berlin
+    ],
+)
+def test_due_dates(words: str, now: str, due: str) -> None:
+    """SEM-T1: due dates count local days of the project's time zone and end with its working day."""
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert due_at(words, moment, "Europe/Berlin") == datetime.fromisoformat(due).replace(tzinfo=UTC)
