@@ -44,10 +44,7 @@ def excluded(definition: Definition, frame: pd.DataFrame, own_domains: Collectio
         result |= _is_under(column(frame, name), domains)
     for attribute, values in rule.attributes:
         result |= is_one_of(column(frame, f"attr.{attribute}"), values)[0]
-    if rule.accounts:
-        keys = frame["account_key"]
-        for named in (keys, keys.str.split(":", n=1).str[-1], column(frame, "attr.crm_id")):
-            result |= is_one_of(named, rule.accounts)[0]
+    result |= is_one_of(frame["account_key"], rule.accounts)[0]
     return result
 
 
