@@ -28,7 +28,12 @@ _UNKNOWN_BEFORE: dict[str, dict[str, str]] = {
     "accounts": {"lifecycle_stage": "NULL", "became_customer_at": "NULL", "not_a_fit": "NULL", "snooze_until": "NULL"},
     "contacts": {"lifecycle_stage": "NULL"},
     "owners": {},
-    "deals": {"stage": "NULL", "is_closed": "false", "is_won": "false", "closed_at": "NULL"},
+    "deals": {
+        "stage": "NULL",
+        "is_closed": "CASE WHEN is_closed AND closed_at IS NULL THEN NULL ELSE false END",  # closed, nobody knows when
+        "is_won": "false",
+        "closed_at": "NULL",
+    },
     "meetings": {},
 }
 # A dated fact that splits that time in two: its column, and what is known from then on.
@@ -106,7 +111,7 @@ def _backdated(object: str) -> str:
     if object not in _DATED:
         return _earlier(object, unknown, "born", "filed_at")
     column, known = _DATED[object]
-    happened = f"greatest({column}, born)"
+    happened = f"CASE WHEN {column} IS NOT NULL THEN greatest({column}, born) END"
     before = _earlier(object, unknown, "born", f"least(coalesce({happened}, filed_at), filed_at)")
     return before + _earlier(object, known, happened, "filed_at")
 
@@ -126,6 +131,6 @@ FROM earliest WHERE {start} < {end}
 
 
 def _without_outcomes() -> str:
-    outcomes = f"list_filter(json_keys(properties), k -> regexp_matches(k, '{OUTCOME_PROPERTIES}'))"
-    patch = f"to_json(map_from_entries(list_transform({outcomes}, k -> (k, NULL::VARCHAR))))"
+    outcomes = f"list_filter(json_keys(properties), lambda k: regexp_matches(k, '{OUTCOME_PROPERTIES}'))"
+    patch = f"to_json(map_from_entries(list_transform({outcomes}, lambda k: (k, NULL::VARCHAR))))"
     return f"CASE WHEN properties IS NULL THEN NULL ELSE json_merge_patch(properties, {patch}) END"

@@ -1,16 +1,17 @@
-"""The temporary view `events` that daily tables are made from: event files of some days in, actors and segments out."""
+"""The view `events` that daily tables are made from: event files of some days in, actors and segments out."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
 import duckdb
 
 from pql.lake.event_files import EMPTY, EventFile
 from pql.lake.local_days import day_of, midnight, naive
-from pql.lake.storage import Storage, texts
+from pql.lake.storage import Storage, text, texts
 from pql.types import EVENT_COLUMNS
 
 Files = Mapping[date, Sequence[EventFile]]
@@ -19,12 +20,12 @@ _COLUMNS = (
     "event_id, event, coalesce(user_id, 'anon:' || anonymous_id) AS raw_id, user_id, anonymous_id, account_hint, "
     "occurred_at, ingested_at, properties, user_traits, account_traits, day"
 )
-
 _KINDS = {**EVENT_COLUMNS, "raw_id": "VARCHAR", "day": "DATE"}
 _NOTHING = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _KINDS.items()) + " WHERE false"
 
 
-def create_events(
+@contextmanager
+def staged_events(
     con: duckdb.DuckDBPyConnection,
     storage: Storage,
     files: Files,
@@ -32,27 +33,39 @@ def create_events(
     *,
     tail: bool,
     cuts: Mapping[date, Sequence[datetime]],
-) -> None:
-    """Make `events` hold the given days, each event once, with the segment it falls into.
+) -> Iterator[None]:
+    """Gather the given days' events, each once, with the segment it falls into, for any number of `show_events`.
 
-    With `tail` the days before are there too, marked so, for sessions that run over midnight. Events are the same
-    when their source and id are (PRODUCT-S4); of copies in several files of a day the newest export's is kept.
+    They are copied into one local file first, so that ten tables made from two years of days do not open thousands of
+    small files ten times (nor fetch them ten times from an object store). With `tail` the days before are there too,
+    marked so, for sessions that run over midnight. Events are the same when their source and id are (PRODUCT-S4); of
+    copies in several files of a day the newest export's is kept.
     """
     before = {day - timedelta(days=1) for day in days} - set(days) if tail else set()
     read = [f for day in sorted({*days, *before}) for f in files.get(day, ()) if f.digest != EMPTY]
     shared = _days_of_several_files(read)
     relations = [
         _of_single_files([storage.uri(f.path) for f in read if f.day not in shared]),
-        _of_several_files(con, [storage.uri(f.path) for f in read if f.day in shared]),
+        _of_several_files([storage.uri(f.path) for f in read if f.day in shared]),
     ]
-    union = " UNION ALL ".join(filter(None, relations)) or _NOTHING
-    is_tail = f"e.day IN ({_dates(before)})" if before else "false"
-    joined, seg = f"({union}) AS e", "0"
+    joined, seg = f"({' UNION ALL '.join(filter(None, relations)) or _NOTHING}) AS e", "0"
     if cuts:
         _create_cuts(con, cuts)
         joined += " ASOF LEFT JOIN event_cuts AS c ON e.day = c.day AND e.occurred_at >= c.since"
         seg = "coalesce(c.seg, 0)"
-    con.execute(f"CREATE OR REPLACE TEMP VIEW events AS SELECT e.*, {seg} AS seg, {is_tail} AS tail FROM {joined}")
+    is_tail = f"e.day IN ({_dates(before)})" if before else "false"
+    with storage.staging() as folder:
+        staged = text(str(folder / "events.parquet"))
+        con.execute(f"COPY (SELECT e.*, {seg} AS seg, {is_tail} AS tail FROM {joined}) TO {staged} (FORMAT parquet)")
+        con.execute(f"CREATE OR REPLACE TEMP VIEW events_with_tail AS SELECT * FROM read_parquet({staged})")
+        con.execute("CREATE OR REPLACE TEMP VIEW events_of_days AS SELECT * FROM events_with_tail WHERE NOT tail")
+        yield
+
+
+def show_events(con: duckdb.DuckDBPyConnection, *, tail: bool) -> None:
+    """Let `events` be what was staged, with or without the days before."""
+    shown = "events_with_tail" if tail else "events_of_days"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM {shown}")
 
 
 def cuts_by_day(moments: Collection[datetime], timezone: str) -> dict[date, list[datetime]]:
@@ -74,18 +87,14 @@ def _of_single_files(uris: list[str]) -> str | None:
     return f"SELECT {_COLUMNS} FROM read_parquet({texts(uris)})" if uris else None
 
 
-def _of_several_files(con: duckdb.DuckDBPyConnection, uris: list[str]) -> str | None:
+def _of_several_files(uris: list[str]) -> str | None:
     if not uris:
         return None
     rank = (
         "row_number() OVER (PARTITION BY day, source, event_id "
         "ORDER BY exported_at DESC, ingested_at, occurred_at, properties)"
     )
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE events_once AS SELECT {_COLUMNS} FROM read_parquet({texts(uris)}) "
-        f"QUALIFY {rank} = 1"
-    )
-    return "SELECT * FROM events_once"
+    return f"SELECT {_COLUMNS} FROM read_parquet({texts(uris)}) QUALIFY {rank} = 1"
 
 
 def _create_cuts(con: duckdb.DuckDBPyConnection, cuts: Mapping[date, Sequence[datetime]]) -> None:

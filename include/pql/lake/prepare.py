@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime, timedelta
 
 import duckdb
@@ -21,7 +22,7 @@ from pql.lake.daily_tables import (
     usage_tables,
 )
 from pql.lake.event_files import live, stored
-from pql.lake.events_view import Files, create_events, cuts_by_day
+from pql.lake.events_view import Files, cuts_by_day, show_events, staged_events
 from pql.lake.parts import Index, add_days, missing, read_index, reading
 from pql.lake.storage import Storage
 from pql.usage import Need
@@ -76,22 +77,30 @@ def refresh(
     """Build what is missing or outdated, in as few passes over the events as can be; every table's index by name."""
     indexes = {table.name: read_index(storage, table) for table in tables}
     since = kept_since(storage)
-    groups: dict[tuple[frozenset[date], bool], list[DailyTable]] = defaultdict(list)
-    gone: dict[str, set[date]] = {}
     prints = {table.name: _fingerprints(table, files, since) for table in tables}
+    groups: dict[frozenset[date], list[DailyTable]] = defaultdict(list)
     for table in tables:
-        index = indexes[table.name]
         wanted = {day: fingerprint for day, fingerprint in prints[table.name].items() if day not in leave}
-        gone[table.name] = {day for day in index.days if day not in files and day >= since}
-        groups[missing(index, wanted), table.tail].append(table)
-    for (days, tail), group in groups.items():
-        if days:
-            create_events(con, storage, files, days, tail=tail, cuts={})
-        for table in group:
-            if days or gone[table.name]:
-                built = {day: prints[table.name][day] for day in days}
-                indexes[table.name] = add_days(storage, con, table, indexes[table.name], built, gone[table.name])
+        groups[missing(indexes[table.name], wanted)].append(table)
+    for days, group in groups.items():
+        with _gathered(storage, con, files, days, group):
+            for table in group:
+                index = indexes[table.name]
+                gone = {day for day in index.days if day not in files and day >= since}
+                if days:
+                    show_events(con, tail=table.tail)
+                if days or gone:
+                    built = {day: prints[table.name][day] for day in days}
+                    indexes[table.name] = add_days(storage, con, table, index, built, gone)
     return indexes
+
+
+def _gathered(
+    storage: Storage, con: duckdb.DuckDBPyConnection, files: Files, days: Collection[date], group: Sequence[DailyTable]
+) -> AbstractContextManager[None]:
+    if not days:
+        return nullcontext()
+    return staged_events(con, storage, files, days, tail=any(table.tail for table in group), cuts={})
 
 
 def _fingerprints(table: DailyTable, files: Files, since: date) -> dict[date, str]:
@@ -131,11 +140,9 @@ def _create_cut_tables(
         con.execute(f"CREATE OR REPLACE TEMP TABLE cut_{view} ({typed})")
     if not cuts:
         return
-    for tail in (False, True):
-        group = [table for table in tables if table.tail == tail]
-        if group:
-            create_events(con, storage, files, set(cuts), tail=tail, cuts=cuts)
-        for table in group:
+    with staged_events(con, storage, files, set(cuts), tail=any(table.tail for table in tables), cuts=cuts):
+        for table in tables:
+            show_events(con, tail=table.tail)
             con.execute(
                 f"INSERT INTO cut_{table.view} SELECT {selected(table.columns)} FROM ({table.query})",
                 list(table.parameters),
