@@ -175,7 +175,6 @@ class Alert:
     size_unknown: bool = False
     employees: int | None = None
     trial_day: int | None = None  # 1 on the signup's local date
-    owner_id: str = ""  # the CRM's
     owner_email: str = ""
     owner_name: str = ""
     crm_id: str = ""
@@ -222,7 +221,9 @@ class Result:
 class Destination(Protocol):
     """One external system that actions are carried out on."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Which system it is, as in the settings."""
 
     def send(self, order: Order) -> Result:
         """Carry the order out once; never raises for what the remote side does."""

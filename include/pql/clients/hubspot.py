@@ -55,6 +55,7 @@ class HubSpot:
         self._not_a_fit = not_a_fit_property
         self._snooze = snooze_property
         self._owners: dict[str, str | None] = {}
+        self._addresses: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"HubSpot({self.http!r})"
@@ -75,6 +76,18 @@ class HubSpot:
             ids = [str(owner["id"]) for owner in found if str(owner.get("email", "")).lower() == wanted]
             self._owners[wanted] = ids[0] if ids else None
         return self._owners[wanted]
+
+    def owner_email(self, owner_id: str) -> str:
+        """The address of an owner, "" if HubSpot knows none of that id (any more). Asked once per client and id."""
+        if owner_id not in self._addresses:
+            try:
+                found = self.get(f"/crm/v3/owners/{_quoted(owner_id)}", {})
+            except RemoteError as error:
+                if error.kind != "missing":
+                    raise
+                found = {}
+            self._addresses[owner_id] = str(found.get("email") or "")
+        return self._addresses[owner_id]
 
     def task_by_key(self, key: str) -> str | None:
         """The id of the task that carries this delivery key, None if there is none."""

@@ -104,9 +104,9 @@ def summarise(
     failures += _disagreements([tuple(row) for row in rows], effects)
     if not decided:
         failures.append("no run decided anything")
-    committed = Counter(KIND_OF_EFFECT[e["kind"]] for e in effects if e["kind"] in KIND_OF_EFFECT)
+    committed = {kind: sum(each.values()) for kind, each in _committed(effects).items()}
     for kind in ("slack", "crm_task"):
-        if not committed[kind]:
+        if not committed.get(kind):
             failures.append(f"no {KINDS[kind]} arrived")
     return Summary(
         runs=results,
@@ -116,3 +116,39 @@ def summarise(
         open_episodes=int(opened),
         failures=tuple(failures),
     )
+
+
+def _committed(effects: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+    """Kind → delivery key → how often the sandbox committed it. Write-backs carry no key: their record stands for it."""
+    found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    for effect in effects:
+        match effect["system"], effect["action"]:
+            case "slack", "chat.postMessage":
+                payload = effect["message"].get("metadata", {}).get("event_payload", {})
+                found["slack"][str(payload.get("key", "a message without a key"))] += 1
+            case "hubspot", "task.created":
+                found["crm_task"][str(effect["properties"].get("pql_delivery_key", "a task without a key"))] += 1
+            case "hubspot", "company.updated" | "contact.updated":
+                found["crm_update"][f"{effect['object']} {effect['id']}"] += 1
+            case "webhook", _:
+                found["webhook"][str(effect["webhook_id"])] += 1
+    return found
+
+
+def _disagreements(rows: Sequence[tuple[str, str, str]], effects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every decision without exactly one effect, and every effect without a decision."""
+    committed = _committed(effects)
+    problems = []
+    for kind, label in KINDS.items():
+        keys = {key for k, state, key in rows if k == kind and state == "delivered"}
+        if kind == "crm_update":
+            if len(keys) != sum(committed[kind].values()):
+                problems.append(
+                    f"{label}: the ledger delivered {len(keys)}, the CRM saw {sum(committed[kind].values())}"
+                )
+            continue
+        problems += [f"{label}: {key} was delivered but never arrived" for key in sorted(keys - committed[kind].keys())]
+        problems += [f"{label}: {key} arrived without a decision" for key in sorted(committed[kind].keys() - keys)]
+        problems += [f"{label}: {key} arrived {n} times" for key, n in sorted(committed[kind].items()) if n > 1]
+    problems += [f"a {kind} delivery ended as {state}" for kind, state, _ in rows if state == "dead"]
+    return problems

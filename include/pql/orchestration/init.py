@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--airflow", action="store_true", help="migrate Airflow's own database first")
     arguments = parser.parse_args()
     if arguments.airflow:
-        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)  # noqa: S603  # fixed words
+        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)  # fixed words
     pipeline.init(paths_from_environment())
     create_pools()
     print(f"ledger migrated, pools ready: {', '.join(POOLS)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -30,14 +29,14 @@ def run_succeeded() -> None:
 def _tell(dag_id: str, state: str, text: str) -> None:
     """A notice must never break a run, so what goes wrong here is only logged."""
     from pql.clients.slack import ops_notice
-    from pql.orchestration.runtime import project
+    from pql.orchestration.runtime import now, project
     from pql.store.engine import writing
     from pql.store.ops import change_state
 
     try:
         with project() as opened:
             with writing(opened.engine) as connection:
-                news = change_state(connection, f"dag:{dag_id}", state, datetime.now(UTC))  # type: ignore[arg-type]  # a literal of ours
+                news = change_state(connection, f"dag:{dag_id}", state, now())  # type: ignore[arg-type]  # a literal of ours
             if news and opened.settings.ops_channel:
                 ops_notice(opened.connections("slack_default"), opened.settings.ops_channel, text)
     except Exception:

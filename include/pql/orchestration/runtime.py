@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from pql import pipeline
 from pql.connections import missing
 from pql.pipeline.project import Project, paths_from_environment
 from pql.types import Connection, UnknownConnection
+
+log = logging.getLogger(__name__)
 
 
 def now() -> datetime:
@@ -67,6 +70,12 @@ def connection(conn_id: str) -> Connection:
     )
 
 
+def report_problems(opened: Project) -> None:
+    """Log what is wrong in definition files; a file with errors is left out, the others go on."""
+    for problem in opened.problems:
+        log.log(logging.ERROR if problem.level == "error" else logging.WARNING, "%s", problem)
+
+
 @contextmanager
 def project() -> Iterator[Project]:
     """The project with this Airflow's connections, closed when the task is done."""
@@ -77,4 +86,4 @@ def project() -> Iterator[Project]:
         opened.close()
 
 
-__all__ = ["UnknownConnection", "connection", "label", "moment", "now", "project"]
+__all__ = ["UnknownConnection", "connection", "label", "moment", "now", "project", "report_problems"]

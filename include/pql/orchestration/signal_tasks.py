@@ -1,4 +1,7 @@
-"""The tasks that `hourly_signals` and `nightly_scores` are wired from: ingest → evaluate → decide → wake the outbox."""
+"""The tasks that `hourly_signals` and `nightly_scores` are wired from: ingest → evaluate → decide → wake the outbox.
+
+Everything heavy is imported inside the tasks: a DAG file must parse in a moment.
+"""
 
 from __future__ import annotations
 
@@ -14,65 +17,77 @@ Kind = Literal["hourly", "nightly"]
 
 def signals_flow(kind: Kind) -> None:
     """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction."""
+    reports = ingest.partial(kind=kind).expand(source=sources())
+    evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))
+    summary = decide(reports, evaluations, kind)
+    close(wake_outbox(summary))
 
-    @task
-    def sources() -> list[str]:
-        from pql.orchestration.runtime import project
 
-        with project() as opened:
-            return sorted(opened.settings.sources)
+@task
+def sources() -> list[str]:
+    """Names of the sources to read."""
+    from pql.orchestration.runtime import project
 
-    @task(pool=POOL_SOURCES, map_index_template="{{ source_name }}", max_active_tis_per_dagrun=2)
-    def ingest(source: str) -> dict[str, Any]:
-        from pql import pipeline
-        from pql.orchestration.runtime import label, moment, now, project
+    with project() as opened:
+        return sorted(opened.settings.sources)
 
-        label(source_name=source)
-        with project() as opened:
-            return pipeline.ingest(opened, source, as_of=moment(), now=now(), kind=kind)
 
-    @task(outlets=[EVENTS, CRM])
-    def definitions(reports: list[dict[str, Any]]) -> list[str]:
-        from pql.orchestration.runtime import project
+@task(pool=POOL_SOURCES, map_index_template="{{ source_name }}")
+def ingest(source: str, kind: Kind) -> dict[str, Any]:
+    """One source into the lake; what changed is marked dirty in the ledger."""
+    from pql import pipeline
+    from pql.orchestration.runtime import label, moment, now, project
 
-        print(f"read from {len(list(reports))} sources")
-        with project() as opened:
-            return [d.id for d in opened.definitions if d.status != "retired"]
+    label(source_name=source)
+    with project() as opened:
+        return pipeline.ingest(opened, source, as_of=moment(), now=now(), kind=kind)
 
-    @task(pool=POOL_COMPUTE, map_index_template="{{ definition_name }}", outlets=[SCORES])
-    def evaluate(definition: str) -> dict[str, Any]:
-        from pql import pipeline
-        from pql.orchestration.runtime import label, moment, now, project
 
-        label(definition_name=definition)
-        with project() as opened:
-            return pipeline.evaluate(opened, definition, as_of=moment(), now=now(), kind=kind)
+@task(outlets=[EVENTS, CRM])
+def definitions(reports: list[dict[str, Any]]) -> list[str]:
+    """Ids of the definitions to evaluate, once every source is read."""
+    from pql.orchestration.runtime import project, report_problems
 
-    @result
-    @task(pool=POOL_COMPUTE)
-    def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> dict[str, Any]:
-        from pql import pipeline
-        from pql.orchestration.runtime import moment, now, project
+    with project() as opened:
+        report_problems(opened)
+        return [d.id for d in opened.definitions if d.status != "retired"]
 
-        with project() as opened:
-            return pipeline.decide(
-                opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind
-            )
 
-    @task(outlets=[OUTBOX])
-    def wake_outbox(summary: dict[str, Any]) -> int:
-        from airflow.sdk.exceptions import AirflowSkipException
+@task(pool=POOL_COMPUTE, map_index_template="{{ definition_name }}", outlets=[SCORES])
+def evaluate(definition: str, kind: Kind) -> dict[str, Any]:
+    """One definition's snapshot at the run's moment, written to the lake; its key and counts are returned."""
+    from pql import pipeline
+    from pql.orchestration.runtime import label, moment, now, project
 
-        if not summary["queued"]:
-            raise AirflowSkipException("nothing new in the outbox")
-        return int(summary["queued"])
+    label(definition_name=definition)
+    with project() as opened:
+        return pipeline.evaluate(opened, definition, as_of=moment(), now=now(), kind=kind)
 
-    @task(trigger_rule="none_failed")
-    def close(queued: int | None) -> None:
-        from pql.orchestration import notices
 
-        notices.run_succeeded()
+@result
+@task(pool=POOL_COMPUTE)
+def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]], kind: Kind) -> dict[str, Any]:
+    """All definitions in one transaction: episodes, occurrences, deliveries. The run's summary is its result."""
+    from pql import pipeline
+    from pql.orchestration.runtime import moment, now, project
 
-    reports = ingest.expand(source=sources())
-    evaluations = evaluate.expand(definition=definitions(reports))  # type: ignore[arg-type]  # XComArg at parse time
-    close(wake_outbox(decide(reports, evaluations)))  # type: ignore[arg-type]  # XComArg at parse time
+    with project() as opened:
+        return pipeline.decide(opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind)
+
+
+@task(outlets=[OUTBOX])
+def wake_outbox(summary: dict[str, Any]) -> int:
+    """Wake the deliver DAG, but only if this run put something into the outbox: a backfill never does."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    if not summary["queued"]:
+        raise AirflowSkipException("nothing new in the outbox")
+    return int(summary["queued"])
+
+
+@task(trigger_rule="none_failed")
+def close(queued: int | None) -> None:
+    """The run went well: tell ops if it had not been."""
+    from pql.orchestration import notices
+
+    notices.run_succeeded()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -13,11 +13,11 @@ from pql.outbox.backoff import THROTTLED_FOR_AT_MOST, wait_after, wait_as_told
 from pql.outbox.claims import Claim
 from pql.outbox.objections import objection, thread_receipt
 from pql.store.engine import reading, writing
-from pql.types import Destination, Result
+from pql.types import Alert, Destination, Result
 
-Recheck = Callable[[Claim], str | None]
-"""Why the delivery must not go out any more (SEM-W4), None if it may. For a crm_update, which is no message, name
-only an exclusion or a block."""
+Recheck = Callable[[Claim], str | Alert | None]
+"""Why the delivery must not go out any more (SEM-W4); None if it may, or what it must say now (another owner). For a
+crm_update, which is no message, name only an exclusion or a block."""
 
 LOST = "lost"  # another worker has the row: nothing was written, and what was sent will be found by it
 
@@ -44,11 +44,11 @@ class Worker:
             against = self._objection(claim)
         except Exception as error:  # the recheck asks a remote CRM: whatever it raises, do not send unchecked
             return self._settle(claim, Result("not_sent", reason=f"could not be rechecked: {_words(error)}"))
-        if against is not None:
+        if isinstance(against, str):
             return self._write(claims.finish, claim, "suppressed", reason=against)
-        return self._send(claim, destination)
+        return self._send(claim if against is None else replace(claim, alert=against), destination)
 
-    def _objection(self, claim: Claim) -> str | None:
+    def _objection(self, claim: Claim) -> str | Alert | None:
         with reading(self.engine) as conn:
             against = objection(conn, claim, self.clock())
         return against if against is not None else self.recheck(claim)

@@ -17,16 +17,16 @@ from sqlalchemy import Connection
 
 from pql import features, outbox, plays, qualification, store
 from pql.definition.model import Definition
-from pql.pipeline.alerts import AlertMaterial
 from pql.pipeline.ingest import Kind
+from pql.pipeline.intents import intents_of
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
-from pql.pipeline.vocabulary import usage_needs
 from pql.plays.model import Intent
 from pql.qualification.model import Baseline, Decisions
 from pql.store import decisions, facts, identity, marks, runs
 from pql.store import sources as source_status
 from pql.types import UserError
+from pql.usage import needs_of
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,7 @@ class _Run:
     now: datetime
     kind: str
 
-    def decide(
-        self, connection: Connection, evaluated: Sequence[Evaluated], summary: dict[str, Any]
-    ) -> dict[str, Any]:
+    def decide(self, connection: Connection, evaluated: Sequence[Evaluated], summary: dict[str, Any]) -> dict[str, Any]:
         run_id = runs.start_run(connection, kind=self.kind, as_of=self.as_of, now=self.now, live=True)
         ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))
         self._prepare(ordered)
@@ -99,7 +97,7 @@ class _Run:
         for each in ordered:
             made = self._decisions(connection, each, complete, rekeyed)
             applied = applied | decisions.apply(connection, made, run_id=run_id)
-            wanted = self._intents(connection, each, made)
+            wanted = intents_of(self.project, self.lake, each.definition, each.frame, made, self.as_of)
             decisions.keep_intents(connection, wanted, applied)
             intents += [intent for intent in wanted if intent.announced]
             self._clear(connection, each, made)
@@ -125,26 +123,23 @@ class _Run:
         return summary
 
     def _prepare(self, ordered: Sequence[Evaluated]) -> None:
-        needs = {need for each in ordered for need in usage_needs(each.definition)}
-        self.project.lake.prepare(self.lake, tuple(needs), [self.as_of])
+        needs = {need for each in ordered for need in needs_of(each.definition)}
+        self.project.lake.prepare(self.lake, sorted(needs, key=lambda need: need.key), [self.as_of])
 
     def _carry(self, connection: Connection) -> frozenset[str]:
         known = features.identity(self.lake, self.as_of, free_mail_domains=self.project.free_mail_domains)
         seen = [
-            identity.Seen(row.raw_id, row.user_id, row.account_key, row.account_hint)
-            for row in known.itertuples(index=False)
-            if row.account_key is not None
+            identity.Seen(raw_id, user_id, account_key, None if pd.isna(hint) else str(hint))
+            for raw_id, user_id, account_key, hint in zip(
+                known["raw_id"], known["user_id"], known["account_key"], known["account_hint"], strict=True
+            )
         ]
         definitions = {d.id: d.subject for d in self.project.definitions}
         return identity.carry(connection, seen, as_of=self.as_of, definitions=definitions).rekeyed
 
-    def _decisions(
-        self, connection: Connection, each: Evaluated, complete: bool, rekeyed: frozenset[str]
-    ) -> Decisions:
+    def _decisions(self, connection: Connection, each: Evaluated, complete: bool, rekeyed: frozenset[str]) -> Decisions:
         definition = each.definition
-        runs.record_version(
-            connection, definition.id, definition.rules_hash, now=self.now, title=definition.title
-        )
+        runs.record_version(connection, definition.id, definition.rules_hash, now=self.now, title=definition.title)
         subjects = None if self.kind != "hourly" else set(each.frame["subject_key"])
         return qualification.decide(
             definition,
@@ -161,10 +156,6 @@ class _Run:
         if definition.id in runs.read_baselines(connection):
             return "done"
         return "none" if self.kind == "hourly" else "is_first"
-
-    def _intents(self, connection: Connection, each: Evaluated, made: Decisions) -> tuple[Intent, ...]:
-        material = AlertMaterial(self.project, self.lake, self.as_of)
-        return material.intents(each.definition, each.frame, made)
 
     def _clear(self, connection: Connection, each: Evaluated, made: Decisions) -> None:
         """Clear the marks this evaluation took care of: of subjects it decided, and of nobody's facts."""

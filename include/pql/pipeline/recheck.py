@@ -56,10 +56,8 @@ def rechecker(project: Project, clock: Callable[[], datetime]) -> Recheck:
         objection = _objection(claim, record, spoken, wanted, clock())
         if objection:
             return objection
-        if record.owner_id == alert.owner_id:
-            return alert
-        email = client.owner_email(record.owner_id) if record.owner_id else ""
-        return replace(alert, owner_id=record.owner_id, owner_email=email, owner_name="")
+        owner = client.owner_email(record.owner_id) if record.owner_id else ""
+        return alert if owner == alert.owner_email else replace(alert, owner_email=owner, owner_name="")
 
     return with_crm
 

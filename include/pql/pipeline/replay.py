@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -16,7 +17,7 @@ from pql.pipeline.deliver import deliver
 from pql.pipeline.moments import checked, every
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import snapshots
-from pql.store import decided as decided_rows
+from pql.store.facts import newest_decision
 from pql.types import Progress, UserError
 
 MOMENTS_A_PASS = 24  # features of so many moments (and of those they are compared with) are computed together
@@ -53,7 +54,7 @@ def replay(
                 evaluated = [Evaluated(d, frames[d.id][moment], seq=0) for d in chosen]
                 summary = decide_run(project, lake, evaluated, as_of=moment, now=moment, kind="replay")
                 if send and summary["queued"]:
-                    summary["delivered"] = deliver(project, clock=lambda at=moment: at)["states"]
+                    summary["delivered"] = deliver(project, clock=partial(_same, moment))["states"]
                 rows.append(summary)
                 if progress:
                     progress(f"{moment:%Y-%m-%d %H:%M}", len(rows) / len(moments))
@@ -63,7 +64,7 @@ def replay(
 def _refuse_decided(project: Project, definitions: Sequence[Definition], first: datetime) -> None:
     with store.reading(project.engine) as connection:
         for definition in definitions:
-            newest = decided_rows.newest(connection, definition.id)
+            newest = newest_decision(connection, definition.id)
             if newest is not None and newest >= first:
                 raise UserError(
                     f"`{definition.id}` has already decided up to {newest:%Y-%m-%d %H:%M} UTC in this ledger. Replay "
@@ -71,9 +72,7 @@ def _refuse_decided(project: Project, definitions: Sequence[Definition], first: 
                 )
 
 
-def _after_newest(
-    project: Project, lake: duckdb.DuckDBPyConnection, step: timedelta, now: datetime
-) -> datetime:
+def _after_newest(project: Project, lake: duckdb.DuckDBPyConnection, step: timedelta, now: datetime) -> datetime:
     newest = project.lake.newest(lake)
     if newest is None:
         raise UserError("There are no events in the lake yet: run `pql ingest` first.")
@@ -82,3 +81,8 @@ def _after_newest(
 
 def _batches(moments: Sequence[datetime]) -> list[Sequence[datetime]]:
     return [moments[start : start + MOMENTS_A_PASS] for start in range(0, len(moments), MOMENTS_A_PASS)]
+
+
+def _same(moment: datetime) -> datetime:
+    """A clock that stands still: during a replay it is the moment replayed."""
+    return moment

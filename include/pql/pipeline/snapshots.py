@@ -16,7 +16,7 @@ import pandas as pd
 from pql import features, qualification, scoring
 from pql.definition.model import Definition
 from pql.pipeline.project import Project
-from pql.pipeline.vocabulary import usage_needs
+from pql.usage import needs_of
 
 
 def snapshots(
@@ -54,7 +54,7 @@ def scored_inputs(
     accounts: Collection[str] | None,
 ) -> pd.DataFrame:
     """The feature rows that scores are computed from, for all moments in one pass."""
-    project.lake.prepare(connection, usage_needs(definition), list(moments))
+    project.lake.prepare(connection, needs_of(definition), list(moments))
     return features.build(
         connection,
         definition,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from pql.qualification.model import Facts, LastClosed, OpenEpisode, OpenOccurrence, SubjectFacts
 from pql.store.blocks import history
@@ -43,6 +44,12 @@ def was_qualified(conn: Connection, definition: str) -> dict[str, bool]:
     """Return for every subject ever decided whether it was qualified the last time."""
     query = select(decided.c.subject_key, decided.c.qualified).where(decided.c.definition == definition)
     return {row.subject_key: row.qualified for row in conn.execute(query)}
+
+
+def newest_decision(conn: Connection, definition: str) -> datetime | None:
+    """Return the newest as-of the definition decided anybody at, None if it never did."""
+    newest = select(func.max(decided.c.decided_as_of)).where(decided.c.definition == definition)
+    return to_aware(conn.execute(newest).scalar())
 
 
 def _rows(conn: Connection, table: Table, definition: str, wanted: frozenset[str] | None) -> Iterator[Row[Any]]:

@@ -31,9 +31,7 @@ def check(
     """Check definitions: what is wrong (exit 2), what looks like a mistake, and where history starts."""
     loaded = language.load(files or paths().definitions)
     problems = [*loaded.problems, *(p for d in loaded.definitions for p in language.lint(d))]
-    rows = [
-        {"level": p.level, "file": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in problems
-    ]
+    rows = [{"level": p.level, "file": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in problems]
     if form is not Format.table:
         show(rows, form, columns=["level", "file", "line", "message", "hint"])
     else:
