@@ -1,6 +1,7 @@
 """The definition language: YAML in, typed definitions and every problem with file and line out."""
 
+from pql.definition.lint import lint
 from pql.definition.load import Loaded, load
 from pql.definition.parse import parse, parse_vocabulary
 
-__all__ = ["Loaded", "load", "parse", "parse_vocabulary"]
+__all__ = ["Loaded", "lint", "load", "parse", "parse_vocabulary"]

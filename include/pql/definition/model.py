@@ -271,6 +271,15 @@ class Definition:
     reviewed: date | None = None  # last human review, if written
     path: str = ""
     rules_hash: str = ""  # of everything but titles and plays (SEM-Q5)
+    lines: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)  # "activation.A habit" → line
+
+    def line(self, place: str) -> int:
+        """The line on which a section ("qualify") or a member of one ("signals.habit") begins; 1 if it has none."""
+        return dict(self.lines).get(place, 1)
+
+    def has_line(self, place: str) -> bool:
+        """Whether that place is written in the file at all."""
+        return any(written == place for written, _ in self.lines)
 
     def signal(self, name: str) -> Signal:
         """The signal of that name; KeyError if there is none."""

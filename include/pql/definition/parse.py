@@ -7,7 +7,7 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
 from pql.definition.by_size import ACTIVATION_PCT
 from pql.definition.conditions import CRITERION, QUALIFY, STAGE, read_condition
@@ -25,6 +25,7 @@ from pql.definition.model import (
     Stage,
 )
 from pql.definition.names import CRITERIA, Names
+from pql.definition.places import places
 from pql.definition.plays import read_plays
 from pql.definition.reading import Notes
 from pql.definition.rules_hash import rules_hash
@@ -60,7 +61,6 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 Parsed = tuple[Definition | None, tuple[Problem, ...]]
 Vocabulary = Sequence[NamedEvent]
-_T = TypeVar("_T")
 
 
 def parse(text: str, path: str, vocabulary: Vocabulary | None = None) -> Parsed:
@@ -144,6 +144,7 @@ class _Sections:
             plays=plays,
             reviewed=self.reviewed(),
             path=self.notes.path,
+            lines=tuple(places(self.tree)),
         )
         return replace(read, rules_hash=rules_hash(read))
 

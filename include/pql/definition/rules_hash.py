@@ -9,7 +9,7 @@ from typing import Any
 
 from pql.definition.model import Definition
 
-_WORDS = ("title", "plays", "path", "reviewed", "rules_hash")
+_WORDS = ("title", "plays", "path", "reviewed", "rules_hash", "lines")
 _UNORDERED = ("events", "signals", "only", "criteria")  # sections in which the order says nothing
 
 
