@@ -57,7 +57,6 @@ def test_record_links(alert) -> None:
     assert link(replace(alert, crm_id="a/../b?c")) == "https://app.hubspot.com/contacts/123/record/0-2/a%2F..%2Fb%3Fc"
     assert link(replace(alert, crm_id="", crm_kind="")) == ""
     assert record_links(Settings(), connections)(alert) == ""
-    assert record_links(SETTINGS, lambda conn_id: Connection(conn_id))(alert) == ""
 
 
 def test_configured_base_of_links(alert) -> None:
@@ -66,3 +65,19 @@ def test_configured_base_of_links(alert) -> None:
         {"destinations": {"crm": {"kind": "hubspot", "url": "http://127.0.0.1:9000/hubspot/"}}}
     )
     assert record_links(settings, connections)(alert) == "http://127.0.0.1:9000/hubspot/record/0-2/4711"
+
+
+def test_portal_is_asked_for_once(alert, loopback) -> None:
+    """Without a portal in the connection HubSpot is asked once; a stand-in gets its links on its own host."""
+    loopback.script = lambda seen: loopback.answer({"portalId": 246, "uiDomain": "app-eu1.hubspot.com"})
+    link = record_links(SETTINGS, lambda conn_id: Connection(conn_id, loopback.url, password="x"))
+    assert [link(alert), link(alert)] == [f"{loopback.url}/contacts/246/record/0-2/4711"] * 2
+    assert [seen.path for seen in loopback.seen] == ["/account-info/v3/details"]
+
+
+def test_no_portal_no_link(alert, loopback) -> None:
+    """A token that may not ask costs the button, not the message."""
+    loopback.script = lambda seen: loopback.answer({"message": "no"}, status=403)
+    link = record_links(SETTINGS, lambda conn_id: Connection(conn_id, loopback.url, password="x"))
+    assert [link(alert), link(alert)] == ["", ""]
+    assert len(loopback.seen) == 1

@@ -259,6 +259,21 @@ def test_what_a_refusal_means(crm, loopback, destination, make_order, status: in
     assert TOKEN not in repr(result) + repr(destination)
 
 
+def test_token_refused_in_the_middle(crm, loopback, destination, make_order) -> None:
+    """A token that expires between two tasks is not mistaken for a task that HubSpot will never take."""
+    assert destination.send(make_order("crm_task", options=OPTIONS)).outcome == "delivered"
+    expired = loopback.answer({"message": "expired"}, status=401)
+    crm.fail = {"/batch/upsert": [expired], "/tasks/key-2": [expired]}
+    assert destination.send(make_order("crm_task", options=OPTIONS, key="key-2")).outcome == "not_sent"
+
+
+def test_trouble_before_the_task_is_never_ambiguous(crm, loopback, destination, make_order) -> None:
+    """While owners are looked up, nothing has been written."""
+    crm.fail["/owners"] = [loopback.answer({}, status=500) for _ in range(9)]
+    assert destination.send(make_order("crm_task", options=OPTIONS)).outcome == "not_sent"
+    assert crm.tasks == {}
+
+
 def test_row_refused_inside_a_207(crm, loopback, destination, make_order) -> None:
     """A batch that is accepted as a whole may still refuse the row: the row's own error counts."""
     error = {

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -97,7 +98,7 @@ class Slack:
             raise self._refused(method, error) from None
         except URLError as error:
             raise self._unreachable(method, error.reason) from None
-        except (OSError, SlackClientError, ValueError) as error:  # the request had left; no answer came back
+        except (OSError, HTTPException, SlackClientError, ValueError) as error:  # the request had left
             raise SlackError(self._id, method, f"no answer ({type(error).__name__})", "ambiguous") from None
         data = answer.data
         return data if isinstance(data, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -53,6 +54,7 @@ class HubSpotDestination:
         if order.kind == "crm_update":
             return Result("not_sent", reason="writing the same values again changes nothing")
         try:
+            self._make_ready()
             task_id = self._hubspot.task_by_key(order.key)
             if task_id is None:
                 return Result("not_sent", reason="no task with this key")
@@ -63,10 +65,12 @@ class HubSpotDestination:
         return Result("delivered", receipt={"task": task_id})
 
     def _task(self, order: Order) -> Result:
-        if not self._tasks_ready:
-            self._hubspot.ensure_task_key_property()
-            self._tasks_ready = True
-        owner = self._owner(order)
+        try:
+            self._make_ready()
+            owner = self._owner(order)
+        except RemoteError as error:
+            result = _failed(error)  # nothing was written yet, whatever became of these calls
+            return result if result.outcome == "rejected" else replace(result, outcome="not_sent")
         alert = order.alert
         properties = {
             "hs_timestamp": _written(
@@ -81,7 +85,15 @@ class HubSpotDestination:
         ids = (alert.crm_id,) if alert.crm_id else ()
         is_contact = alert.crm_kind == "contact"
         task = Task(order.key, properties, () if is_contact else ids, ids if is_contact else ())
-        return _task_result(self._hubspot.batch_upsert_tasks([task])[0], owner)
+        outcome = self._hubspot.batch_upsert_tasks([task])[0]
+        if outcome.outcome == "rejected":
+            self._hubspot.task_by_key(order.key)  # raises if it is the token that is refused, not the task
+        return _task_result(outcome, owner)
+
+    def _make_ready(self) -> None:
+        if not self._tasks_ready:
+            self._hubspot.ensure_task_key_property()
+            self._tasks_ready = True
 
     def _owner(self, order: Order) -> str:
         """The account's owner, else who owns the record by now, else the play's fallback; "" if there is nobody."""
