@@ -86,7 +86,8 @@ def _rich_text(block: dict[str, Any], at: str) -> Iterator[str]:
 
 def _element(element: object, at: str) -> Iterator[str]:
     if not isinstance(element, dict) or element.get("type") not in ("button", "overflow", "static_select", "image"):
-        yield f"unsupported type: {element.get('type') if isinstance(element, dict) else element} [json-pointer:{at}/type]"
+        given = element.get("type") if isinstance(element, dict) else element
+        yield f"unsupported type: {given} [json-pointer:{at}/type]"
         return
     if element["type"] == "button":
         yield from _text(element.get("text"), f"{at}/text", 75, kinds=("plain_text",))

@@ -127,7 +127,13 @@ class Crm:
         object_id = str(
             FIRST_TASK + made + 10_000_000 * ("tasks", "companies", "contacts", "deals", "meetings").index(kind)
         )
-        what = {"object": kind, "id": object_id, "properties": properties, "links": [[*to, t] for to, t in links]}
+        what = {
+            "key": self._key(kind, properties),
+            "object": kind,
+            "id": object_id,
+            "properties": properties,
+            "links": [[*to, t] for to, t in links],
+        }
         self._apply(self.world.record("hubspot", f"{SINGULAR[kind]}.created", what))
         return self.view(kind, object_id)
 
@@ -136,7 +142,7 @@ class Crm:
         self.view(kind, object_id)
         properties = self.schema.checked(kind, given, creating=False)
         self._refuse_taken(kind, properties, object_id)
-        what = {"object": kind, "id": object_id, "properties": properties}
+        what = {"key": self._key(kind, properties), "object": kind, "id": object_id, "properties": properties}
         self._apply(self.world.record("hubspot", f"{SINGULAR[kind]}.updated", what))
         return self.view(kind, object_id)
 
@@ -175,6 +181,11 @@ class Crm:
         return self.schema.of(kind)[prop.name]
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _key(self, kind: str, properties: Mapping[str, str]) -> str | None:
+        """The value of a client's own unique property, if it writes one: its delivery key."""
+        known = self.schema.of(kind)
+        return next((value for name, value in properties.items() if known[name].unique and known[name].custom), None)
 
     def _apply(self, effect: Effect) -> None:
         at = datetime.fromisoformat(effect["at"]).timestamp()

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from pql.sandbox import names
-from pql.sandbox.company import DAY, HOUR, MINUTE, Account, accounts_of, day_of, residents
+from pql.sandbox.company import DAY, HOUR, MINUTE, Account, accounts_of, day_of
+from pql.sandbox.residents import residents
 from pql.sandbox.simulation import LIFE_BEFORE
 
 REMEMBERED_DAYS = 75  # how long after its turning point the CRM still lists an account

@@ -24,7 +24,8 @@ DEFAULTS = {
     "meetings": (),
     "tasks": (),
 }
-# HubSpot's own association type ids, (from, to): default first. https://developers.hubspot.com/docs/guides/api/crm/associations
+# HubSpot's own association type ids, (from, to): default first.
+# https://developers.hubspot.com/docs/guides/api/crm/associations
 ASSOCIATIONS = {
     ("contacts", "companies"): (279, 1),
     ("companies", "contacts"): (280, 2),
@@ -103,8 +104,15 @@ class Property:
 
 
 STAGES = (
-    "subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other",
-)  # fmt: skip
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
 _OWNER_IDS = tuple(owner[0] for owner in names.OWNERS)
 _SYSTEM = [Property(name, "datetime", read_only=True) for name in ("createdate", "hs_createdate")] + [
     Property("hs_lastmodifieddate", "datetime", read_only=True),
@@ -245,7 +253,8 @@ def _strings(given: object) -> dict[str, str]:
         )
     for name, value in given.items():
         if not isinstance(value, str | None):
-            text = f'Cannot deserialize value of type `java.lang.String` (through reference chain: ["properties"]->["{name}"])'
+            where = f'(through reference chain: ["properties"]->["{name}"])'
+            text = f"Cannot deserialize value of type `java.lang.String` {where}"
             raise HubSpotError(400, "VALIDATION_ERROR", f"Invalid input JSON on line 1, column 2: {text}")
     return {str(name): value or "" for name, value in given.items()}
 

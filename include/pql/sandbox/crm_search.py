@@ -44,7 +44,7 @@ def _filters(crm: Crm, kind: str, group: object) -> list[Filter]:
     filters = group.get("filters") if isinstance(group, dict) else None
     if not isinstance(filters, list):
         raise _invalid(
-            "Invalid input JSON on line 1, column 18: Cannot build FilterGroup, some of required attributes are not set [filters]"
+            "Invalid input JSON: Cannot build FilterGroup, some of required attributes are not set [filters]"
         )
     for one in filters:
         if not isinstance(one, dict) or not one.get("propertyName") or not one.get("operator"):
@@ -55,9 +55,7 @@ def _filters(crm: Crm, kind: str, group: object) -> list[Filter]:
                 f"There was a problem with the request. Property {one['propertyName']} does not exist on {kind}"
             )
         if one["operator"] not in OPERATORS:
-            raise _invalid(
-                f"Invalid input JSON on line 1, column 18: {one['operator']} is not a valid operator: {sorted(OPERATORS)}"
-            )
+            raise _invalid(f"Invalid input JSON: {one['operator']} is not a valid operator: {sorted(OPERATORS)}")
         if one["operator"] in ("IN", "NOT_IN") and not isinstance(one.get("values"), list):
             raise _invalid(f"operator {one['operator']} requires values")
     return filters

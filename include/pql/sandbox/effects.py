@@ -10,7 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-Effect = dict[str, Any]  # seq, at (ISO instant), system, action, and what was done
+Effect = dict[str, Any]  # seq, at (ISO instant), system, action, kind, key, and what was done
+
+# What an effect counts as. `key` is the delivery key the client sent along, where it sent one.
+KINDS = {
+    ("slack", "chat.postMessage"): "slack",
+    ("slack", "chat.update"): "slack_edit",
+    ("hubspot", "task.created"): "crm_task",
+    ("hubspot", "task.updated"): "crm_task_edit",
+    ("hubspot", "company.updated"): "crm_update",
+    ("hubspot", "contact.updated"): "crm_update",
+    ("webhook", "received"): "webhook",
+    ("webhook", "received again"): "webhook_again",
+}
 
 
 class EffectsLog:
@@ -30,7 +42,7 @@ class EffectsLog:
         """Write one effect durably and return it with its sequence number (1, 2, …)."""
         with self._lock:
             effect: Effect = {"seq": len(self._effects) + 1, "at": at.isoformat(), "system": system, "action": action}
-            effect.update(what)
+            effect |= {"kind": KINDS.get((system, action), "other"), "key": None, **what}
             with self.path.open("ab") as file:
                 file.write(json.dumps(effect, ensure_ascii=False).encode() + b"\n")
                 file.flush()

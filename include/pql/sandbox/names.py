@@ -6,26 +6,31 @@ OWN_DOMAIN = "relay.example"  # the staff of Relay, the simulated vendor
 TEST_DOMAIN = "acme.test"
 HOSTILE_NAME = '<!channel> & "Söhne" 😀'  # a company that would ping everybody, were its name not escaped
 
-FIRST = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST = _words(
     "Mia Tom Dana Ines Noah Lea Omar Ruth Jan Aiko Luis Nora Paul Zoe Ravi Elin Hugo Sara Ivan Maya Finn Lucia Sami "
     "Greta Leo Amara Nils Clara Theo Yuki Ana Emil Priya Jonas Freya Marco Lina Kofi Vera Milo Nadia Oskar Tara Felix "
     "Wen Isla Pedro Julia Arjun Selma Viktor Carmen Dario Hanna Malik Petra Rosa Simon Thea Umar"
-).split()
-LAST = (
+)
+LAST = _words(
     "Chen Ruiz Okafor Keller Silva Novak Haddad Lindqvist Moreau Tanaka Osei Fischer Rossi Duarte Patel Nielsen Kovacs "
     "Abebe Larsen Weber Costa Ito Marin Dubois Petrov Nguyen Schmid Farah Jensen Ortiz Bauer Mensah Sato Vogel Romero "
     "Kaya Lund Iyer Horvat Leclerc Adeyemi Berg Castro Dahl Engel Fuchs Galli Holm Ivanov Janssen"
-).split()
-ADJECTIVES = (
+)
+ADJECTIVES = _words(
     "Northwind Bright Copper Harbour Lumen Granite Velvet Cedar Polar Amber Quiet Vector Summit Coral Juniper Atlas "
-    "Saffron Willow Cobalt Meadow Ember Tidal Orchid Silver Canyon Maple Indigo Aurora Birch Falcon Crescent Delta "
-    "Horizon Ivory Jade Kestrel Lunar Marble Nimbus Opal Pioneer Quartz River Sable Terra Umber Verdant Wild Zephyr Echo"
-).split()
-NOUNS = (
+    "Saffron Willow Cobalt Meadow Ember Tidal Orchid Silver Canyon Maple Indigo Aurora Birch Falcon Crescent "
+    "Horizon Ivory Jade Kestrel Lunar Marble Nimbus Opal Pioneer Quartz River Sable Terra Umber Verdant Zephyr Echo"
+)
+NOUNS = _words(
     "Robotics Labs Logistics Foods Health Studio Analytics Energy Media Systems Outdoor Insurance Textiles Biotech "
     "Games Partners Mobility Ceramics Software Travel Finance Optics Press Gardens Aerospace Coffee Legal Security "
     "Retail Education"
-).split()
+)
 INDUSTRIES = (
     "COMPUTER_SOFTWARE",
     "LOGISTICS_AND_SUPPLY_CHAIN",

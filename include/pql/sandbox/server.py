@@ -17,8 +17,10 @@ from fastapi.responses import JSONResponse, Response
 
 from pql.sandbox import hubspot, mixpanel, page, slack, webhook
 from pql.sandbox.clock import system_clock
+from pql.sandbox.crm import Crm
 from pql.sandbox.effects import Effect, EffectsLog
 from pql.sandbox.faults import Fault, FaultInjector, How
+from pql.sandbox.slack_state import Workspace
 from pql.sandbox.world import World
 
 HOST = "127.0.0.1"
@@ -27,9 +29,12 @@ HOST = "127.0.0.1"
 def create_app(world: World, faults: FaultInjector | None = None) -> Any:
     """The ASGI application of a world."""
     app = FastAPI(title="PQL sandbox", docs_url=None, redoc_url=None, openapi_url=None)
-    for prefix, service in (("/slack", slack), ("/hubspot", hubspot), ("/mixpanel", mixpanel), ("/webhook", webhook)):
-        app.include_router(service.router(world), prefix=prefix)
-    app.include_router(page.router(world))
+    workspace, crm = Workspace(world), Crm(world)
+    app.include_router(slack.router(world, workspace), prefix="/slack")
+    app.include_router(hubspot.router(world, crm), prefix="/hubspot")
+    app.include_router(mixpanel.router(world), prefix="/mixpanel")
+    app.include_router(webhook.router(world), prefix="/webhook")
+    app.include_router(page.router(world, workspace, crm))
 
     @app.get("/effects")
     def effects(system: str | None = None, after: int = 0) -> Response:

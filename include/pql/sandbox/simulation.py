@@ -12,7 +12,8 @@ from functools import lru_cache
 from random import Random
 
 from pql.sandbox import names
-from pql.sandbox.company import DAY, HOUR, MINUTE, Account, Person, accounts_of, day_of, is_weekend, residents
+from pql.sandbox.company import DAY, HOUR, MINUTE, Account, Person, accounts_of, day_of, is_weekend
+from pql.sandbox.residents import residents
 
 LIFE_BEFORE, LIFE_AFTER = 52, 29  # days an account may live before and after its turning point
 LATE_SHARE, DOUBLE_SHARE = 0.012, 0.006

@@ -6,49 +6,29 @@ about one message a second and channel, short bursts allowed.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from pql.sandbox import block_kit
+from pql.sandbox.credentials import SLACK_TOKEN
+from pql.sandbox.slack_message import Answer, Args, SlackError, message
 from pql.sandbox.slack_state import BOT_ID, BOT_USER, TEAM_ID, Conversation, Message, Workspace
 from pql.sandbox.world import Window, World
 
-TOKEN = "xoxb-sandbox"  # noqa: S105 - the sandbox's own, public credential
 BURST, BURST_SECONDS = 5, 5.0  # messages a channel takes: one a second, a few at once
-Args = dict[str, Any]
-Answer = dict[str, Any]
 
 
-class SlackError(Exception):
-    """An answer with `ok: false`."""
-
-    def __init__(self, error: str, messages: list[str] | None = None, retry_after: float | None = None) -> None:
-        super().__init__(error)
-        self.error, self.messages, self.retry_after = error, messages or [], retry_after
-
-    def body(self) -> Answer:
-        """Slack's error envelope."""
-        body: Answer = {"ok": False, "error": self.error}
-        if self.messages:
-            body["errors"] = self.messages
-            body["response_metadata"] = {"messages": [f"[ERROR] {text}" for text in self.messages]}
-        return body
-
-
-def router(world: World) -> APIRouter:
+def router(world: World, workspace: Workspace) -> APIRouter:
     """The routes under /slack."""
     api = APIRouter()
-    calls = Calls(world, Workspace(world))
+    calls = Calls(world, workspace)
 
     def answer(method: str, args: Args, token: str) -> Response:
         try:
-            if token != TOKEN:
+            if token != SLACK_TOKEN:
                 raise SlackError("invalid_auth" if token else "not_authed")
             handler = calls.methods().get(method)
             if handler is None:
@@ -120,16 +100,16 @@ class Calls:
 
     def post(self, args: Args) -> Answer:
         conversation = self._writable(args)
-        message = _message(args)
+        said = message(args)
         thread = args.get("thread_ts")
         if thread is not None:
             parent = conversation.messages.get(str(thread))
             if parent is None or parent.get("thread_ts", thread) != thread:
                 raise SlackError("invalid_thread_ts")
-            message["thread_ts"] = str(thread)
+            said["thread_ts"] = str(thread)
         if self.world.limits and (wait := self.posts.wait_s(conversation.id)):
             raise SlackError("ratelimited", retry_after=wait)
-        posted = self.workspace.post(conversation, message)
+        posted = self.workspace.post(conversation, said)
         return {"channel": conversation.id, "ts": posted["ts"], "message": _shown(posted, metadata=True)}
 
     def update(self, args: Args) -> Answer:
@@ -137,7 +117,7 @@ class Calls:
         ts = str(args.get("ts", ""))
         if ts not in conversation.messages:
             raise SlackError("message_not_found")
-        changed = self.workspace.update(conversation, ts, _message(args))
+        changed = self.workspace.update(conversation, ts, message(args))
         return {
             "channel": conversation.id,
             "ts": ts,
@@ -253,33 +233,6 @@ class Calls:
         return conversation
 
 
-def _message(args: Args) -> Message:
-    """The parts of a message, checked as Slack checks them."""
-    text, blocks, metadata = str(args.get("text") or ""), _json(args.get("blocks")), _json(args.get("metadata"))
-    if not text and not blocks and not args.get("attachments"):
-        raise SlackError("no_text")
-    if len(text) > 40_000:
-        raise SlackError("msg_too_long")
-    message: Message = {"text": text}
-    if blocks:
-        if found := block_kit.problems(blocks):
-            raise SlackError("invalid_blocks", found)
-        if block_kit.text_length(blocks) > block_kit.MAX_TOTAL_TEXT:
-            raise SlackError("msg_blocks_too_long")
-        message["blocks"] = [{"block_id": f"b{i}", **block} for i, block in enumerate(blocks)]
-    if metadata is not None:
-        if (
-            not isinstance(metadata, dict)
-            or not metadata.get("event_type")
-            or not isinstance(metadata.get("event_payload"), dict)
-        ):
-            raise SlackError("invalid_metadata_format")
-        if len(json.dumps(metadata)) > 16_000:
-            raise SlackError("metadata_too_large")
-        message["metadata"] = metadata
-    return message
-
-
 def _shown(message: Message, *, metadata: bool) -> Message:
     return {name: value for name, value in message.items() if metadata or name != "metadata"}
 
@@ -289,16 +242,6 @@ def _channel(c: Conversation) -> Answer:
         return {"id": c.id, "is_im": True, "user": c.user}
     flags = {"is_channel": True, "is_private": False, "is_im": False}
     return {"id": c.id, "name": c.name, **flags, "is_archived": c.archived, "is_member": c.member}
-
-
-def _json(value: Any) -> Any:
-    """A nested argument: as it is in a JSON body, as JSON text in a form."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise SlackError("invalid_json") from None
 
 
 def _true(value: object) -> bool:

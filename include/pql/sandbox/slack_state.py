@@ -91,7 +91,9 @@ class Workspace:
         return conversation.messages[ts]
 
     def _what(self, conversation: Conversation, ts: str, message: Message) -> Message:
-        return {"channel": conversation.id, "channel_name": conversation.name, "ts": ts, "message": message}
+        key = message.get("metadata", {}).get("event_payload", {}).get("key")
+        place = {"channel": conversation.id, "channel_name": conversation.name, "ts": ts}
+        return {"key": key, **place, "message": message}
 
     def _ts(self) -> str:
         self._last_ts = max(self._last_ts + 1, int(self.world.now().timestamp() * 1_000_000))

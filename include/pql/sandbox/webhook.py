@@ -6,16 +6,15 @@ the same webhook-id is accepted again but counted as a repetition. `/webhook/gon
 
 from __future__ import annotations
 
-import base64
 import re
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from pql.sandbox.credentials import WEBHOOK_SECRET
 from pql.sandbox.world import World
 
-WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"relay-sandbox-webhook-secret-32b").decode()
 MAX_BYTES = 20_000
 
 
@@ -23,7 +22,7 @@ def router(world: World) -> APIRouter:
     """The routes under /webhook."""
     api = APIRouter()
     verifier = Webhook(WEBHOOK_SECRET)
-    seen = {effect["webhook_id"] for effect in world.effects.all("webhook")}
+    seen = {effect["key"] for effect in world.effects.all("webhook")}
 
     def refused(name: str, status: int, reason: str) -> Response:
         world.refuse("webhook", f"POST /webhook/{name}", reason)
@@ -44,7 +43,7 @@ def router(world: World) -> APIRouter:
             webhook_id = request.headers["webhook-id"]
             action = "received again" if webhook_id in seen else "received"
             seen.add(webhook_id)
-            world.record("webhook", action, {"name": name, "webhook_id": webhook_id, "payload": payload})
+            world.record("webhook", action, {"key": webhook_id, "name": name, "payload": payload})
         return JSONResponse({"received": True})
 
     return api
