@@ -67,14 +67,14 @@ def amount(count: float, noun: str) -> str:
     return f"{number(count)} {noun if count == 1 else plural(noun)}"
 
 
-def hours(value: float) -> str:
+def after_signup(hours: float) -> str:
     """
-    >>> hours(0.4), hours(30), hours(72)
-    ('within an hour', 'after 30 hours', 'after 3 days')
+    >>> after_signup(0.4), after_signup(30), after_signup(72)
+    ('within an hour of signup', '30 hours after signup', '3 days after signup')
     """
-    if value < 1:
-        return "within an hour"
-    return f"after {amount(round(value), 'hour')}" if value < 48 else f"after {amount(value // 24, 'day')}"
+    if hours < 1:
+        return "within an hour of signup"
+    return f"{amount(round(hours), 'hour') if hours < 48 else amount(hours // 24, 'day')} after signup"
 
 
 def span(window: Window) -> str:
@@ -208,7 +208,7 @@ def _derived(signal: Signal, value: float) -> str:
             return f"last {doing} today" if value < 1 else f"no {doing} for {amount(value, 'day')}"
         case "time_to":
             target = f"“{signal.stage}” reached" if signal.stage else f"first {_first(signal, what)}"
-            return f"{target} {hours(value)}" + ("" if value < 1 else " from signup")
+            return f"{target} {after_signup(value)}"
         case "change":
             doing = what.many if what else "activity" if signal.any_event else humanise(signal.name)
             return f"{doing} {'up' if value >= 0 else 'down'} {number(abs(value))} % on the {_before(signal)}"
