@@ -100,7 +100,7 @@ def compose(text: str) -> tuple[Node | None, tuple[Fault, ...]]:
 
 
 def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = True) -> str:
-    """A hint for a word that is none of `options`: the nearest ones, else all of them if they are few
+    """A hint for a word that is none of `options`: the nearest one, else all of them if they are few
     (and `list_all`), else "".
 
     >>> did_you_mean("mesage_sent", ["message_sent", "call_ended"])
@@ -110,9 +110,9 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = True) ->
     """
     known = list(dict.fromkeys(options))
     by_folded = {_folded(option): option for option in reversed(known)}
-    near = difflib.get_close_matches(_folded(word), by_folded, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {_either([by_folded[n] for n in near])}?"
+        return f"did you mean {quoted(by_folded[near[0]])}?"
     return f"it can be {_either(known)}" if list_all and 0 < len(known) <= 10 else ""
 
 
@@ -177,8 +177,13 @@ class _Reader:
                 first = entries[key.value].line
                 self.faults.append(Fault(at, f"key {quoted(key.value)} was already given in line {first}"))
             else:
-                entries[key.value] = Entry(key.value, at, self.node(value, depth + 1))
+                entries[key.value] = Entry(key.value, at, self.value(value, at, depth))
         return Mapping(line, tuple(entries.values()))
+
+    def value(self, raw: YamlNode, key_line: int, depth: int) -> Node:
+        """A value; one that is not written at all stands where its key does (YAML has it where the next word is)."""
+        node = self.node(raw, depth + 1)
+        return Leaf(key_line, node.value, "") if isinstance(node, Leaf) and not node.text else node
 
     def leaf(self, raw: ScalarNode, line: int) -> Leaf:
         tag = _tag(raw)

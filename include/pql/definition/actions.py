@@ -51,7 +51,7 @@ def check_template(notes: Notes, line: int, text: str, what: str, names: Names) 
     reads = read_template(text)
     for fault in reads.faults:
         notes.error(line, f"the template in {what} is wrong: {fault}")
-    for name in reads.names:
+    for name in reads.names if not reads.faults else ():
         if name not in names.signals and name not in VALUES:
             known = [*names.signals, *VALUES, *(f"{owner}.name" for owner in OBJECTS)]
             notes.unknown(line, f"name in the template of {what}:", name, known)
@@ -179,8 +179,8 @@ def _read_webhook(notes: Notes, entry: Entry) -> Action:
         return Action("webhook", _destination(notes, fields, ""))
     name = notes.text(entry.value, "`webhook`") if not isinstance(entry.value, Items) else None
     if name is None or not _DESTINATION.fullmatch(name):
-        message = f"`webhook` must be a destination's name in settings.yaml, not {described(entry.value)}"
-        notes.error(entry.line, message, "an address is kept in a connection, never here")
+        hint = "an address is a secret: it is kept in a connection, never here"
+        notes.error(entry.line, "`webhook` must be a destination's name in settings.yaml", hint)
     return Action("webhook", name or "")
 
 

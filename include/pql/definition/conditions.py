@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pql.definition.by_size import ACTIVATION_PCT
 from pql.definition.comparisons import Comparison, read_comparison
 from pql.definition.model import All, Any, Compare, Condition, Not, Operand, Signal
-from pql.definition.names import CRITERIA, LOGIC, OPERANDS, USAGE, Names, is_attribute
-from pql.definition.reading import Notes
+from pql.definition.names import CRITERIA, KNOWN_ATTRIBUTES, LOGIC, OPERANDS, USAGE, Names, is_attribute
+from pql.definition.reading import Notes, a
 from pql.located_yaml import Entry, Items, Leaf, Mapping, Node, did_you_mean, quoted
 
 
@@ -23,6 +23,8 @@ class Place:
     attributes: bool = True
     usage_only: bool = False
 
+
+_DECLARE = "declare a signal for it and compare it, for example `{logins: {min: 1}}`"
 
 STAGE = Place("a stage", attributes=False, usage_only=True)
 CRITERION = Place("a criterion", operands=("activation_pct", "stage", "size"))
@@ -60,8 +62,9 @@ def _read_word(notes: Notes, node: Leaf, place: Place, names: Names) -> Conditio
     elif not word or node.value is None:
         notes.error(node.line, f"a condition in {place.words} is empty")
     else:
-        known = [*(names.criteria if place.criteria else ()), *names.signals]
-        notes.unknown(node.line, "criterion" if place.criteria else "signal", word, known)
+        near = did_you_mean(word, [*(names.criteria if place.criteria else ()), *names.signals], list_all=False)
+        kind = "criterion" if place.criteria else "signal"
+        notes.error(node.line, f"unknown {kind} {quoted(word)}", near or _DECLARE)
     return None
 
 
@@ -84,7 +87,8 @@ def _read_entry(notes: Notes, entry: Entry, place: Place, names: Names) -> Condi
     if entry.key in CRITERIA:
         notes.error(entry.line, f"{quoted(entry.key)} is a criterion and is not compared", f"write just `{entry.key}`")
         return None
-    near = did_you_mean(entry.key, [*names.signals, *LOGIC, *place.operands], list_all=False)
+    attributes = KNOWN_ATTRIBUTES if place.attributes else ()
+    near = did_you_mean(entry.key, [*names.signals, *LOGIC, *place.operands, *attributes], list_all=False)
     hint = f"declare it under `signals:`; if it is an attribute, as `{entry.key}: {{attribute: {entry.key}}}`"
     notes.error(entry.line, f"unknown signal {quoted(entry.key)}", near or hint)
     return None
@@ -111,7 +115,7 @@ def _read_signal(notes: Notes, entry: Entry, place: Place, names: Names) -> Cond
         return None
     if place.usage_only and signal.measure not in USAGE:
         allowed = ", ".join(USAGE)
-        message = f"{place.words} cannot look at {quoted(signal.name)}: a `{signal.measure}` has no history day by day"
+        message = f"{place.words} cannot look at {quoted(signal.name)}: {a(signal.measure)} has no history day by day"
         notes.error(entry.line, message, f"a stage is about usage: {allowed}")
         return None
     read = signal_comparison(notes, entry.value, signal)

@@ -73,6 +73,7 @@ class Names:
     complexity: Complexity = "simple"
     events: dict[str, NamedEvent | None] = field(default_factory=dict)
     signals: dict[str, Signal | None] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)  # as written, before the signals are read
     stages: dict[str, int] = field(default_factory=dict)  # title → line
     criteria: dict[str, int] = field(default_factory=dict)  # name → line
     sizes: tuple[str, ...] | None = None

@@ -46,14 +46,16 @@ class Notes:
         mapping = self.mapping(node, what)
         if mapping is None:
             return {}
-        found = {}
+        found, meant = {}, ""
         for entry in mapping.entries:
             if entry.key in known:
                 found[entry.key] = entry
             else:
-                self.error(entry.line, f"unknown key {quoted(entry.key)} in {what}", did_you_mean(entry.key, known))
+                hint = did_you_mean(entry.key, known)
+                self.error(entry.line, f"unknown key {quoted(entry.key)} in {what}", hint)
+                meant += hint
         for key in required:
-            if key not in found:
+            if key not in found and quoted(key) not in meant:  # a misspelt key is not missing as well
                 self.error(node.line, f"{what} has no {quoted(key)}")
         return found
 
@@ -167,7 +169,9 @@ class Notes:
     def _not_a_duration(self, node: Node, what: str) -> None:
         bare_number = isinstance(node, Leaf) and isinstance(node.value, int) and not isinstance(node.value, bool)
         hint = (
-            f"{quoted(f'{node.text}d')}?" if bare_number and isinstance(node, Leaf) else "for example `7d`, `2w`, `48h`"
+            f"did you mean {quoted(f'{node.text}d')}?"
+            if bare_number and isinstance(node, Leaf)
+            else "for example `7d`, `2w`, `48h`"
         )
         self.error(node.line, f"{what} must be a duration up to ten years, not {described(node)}", hint)
 
@@ -179,6 +183,15 @@ def described(node: Node) -> str:
     if isinstance(node, Items):
         return "a list"
     return quoted(node.text) if node.value is not None and node.text.strip() else "empty"
+
+
+def a(word: str) -> str:
+    """The word in backticks with its article.
+
+    >>> a("attribute"), a("share")
+    ('an `attribute`', 'a `share`')
+    """
+    return f"{'an' if word[0] in 'aeio' else 'a'} {quoted(word)}"
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -8,7 +8,7 @@ from pql.definition.comparisons import Comparison
 from pql.definition.conditions import signal_comparison
 from pql.definition.model import Score, ScoreGroup, ScoreLine, Signal
 from pql.definition.names import USAGE, Names
-from pql.definition.reading import Notes
+from pql.definition.reading import Notes, a
 from pql.located_yaml import Entry, Items, Mapping, Node, quoted
 
 _SHORT = ("min", "between", "is", "in", "exists")  # `max` is the cap of a line's points
@@ -118,7 +118,7 @@ def _read_half_life(notes: Notes, fields: Dict[str, Entry], signal: Signal | Non
         return None
     entry = fields["half_life"]
     if signal is not None and signal.measure not in USAGE:
-        message = f"{quoted(signal.name)} is a `{signal.measure}`: it has no newest event to fade from"
+        message = f"{quoted(signal.name)} is {a(signal.measure)}: it has no newest event to fade from"
         notes.error(entry.line, message, "leave out `half_life`")
     days = notes.days(entry.value, "`half_life`")
     if days == 0:

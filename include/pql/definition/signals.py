@@ -8,11 +8,12 @@ from typing import get_args
 
 from pql.definition.model import Bound, Measure, Signal, Window
 from pql.definition.names import COUNTED, NUMERIC_OF_LIMIT, RESERVED, Names, without_broken
-from pql.definition.reading import Notes, described
+from pql.definition.reading import Notes, a, described
 from pql.located_yaml import Entry, Items, Leaf, Mapping, Node, did_you_mean, quoted
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 _OPTIONS = ("last", "first", "per", "min", "max", "of", "title")
+_DEPENDENT = ("share", "time_to")  # they read another signal, or a stage that does
 _WINDOWED: tuple[Measure, ...] = (*COUNTED, "users")
 
 
@@ -21,7 +22,8 @@ def read_signals(notes: Notes, node: Node, names: Names) -> tuple[Signal, ...]:
     section = notes.mapping(node, "`signals`")
     entries = section.entries if section else ()
     names.signals.update({entry.key: None for entry in entries})
-    later = [entry for entry in entries if _depends(entry)]
+    names.measures.update({entry.key: measure for entry in entries if (measure := _written_measure(entry))})
+    later = [entry for entry in entries if names.measures.get(entry.key) in _DEPENDENT]
     for entry in [e for e in entries if e not in later] + later:
         before = len(notes.problems)
         _check_name(notes, entry, names)
@@ -31,10 +33,11 @@ def read_signals(notes: Notes, node: Node, names: Names) -> tuple[Signal, ...]:
     return (*ordered, *without_broken({e.key: names.signals[e.key] for e in later}))
 
 
-def _depends(entry: Entry) -> bool:
-    """Whether it reads another signal: a share does, and so does the time to a stage."""
+def _written_measure(entry: Entry) -> Measure | None:
+    """What the signal measures, as far as can be told before it is read."""
     keys = [e.key for e in entry.value.entries] if isinstance(entry.value, Mapping) else []
-    return "share" in keys or "time_to" in keys
+    found = [measure for measure in MEASURES if measure in keys]
+    return found[0] if len(found) == 1 else None
 
 
 def _check_name(notes: Notes, entry: Entry, names: Names) -> None:
@@ -49,17 +52,17 @@ def _read_signal(notes: Notes, entry: Entry, names: Names) -> Signal | None:
     fields = notes.fields(entry.value, what, (*MEASURES, *_OPTIONS))
     measures = [m for m in MEASURES if m in fields]
     if len(measures) != 1:
-        if isinstance(entry.value, Mapping):
+        if isinstance(entry.value, Mapping) and (measures or len(fields) == len(entry.value.entries)):
             _note_measures(notes, entry, what, measures)
         return None
     measure = measures[0]
     title = notes.text(fields["title"].value, f"`title` of {what}") if "title" in fields else None
     base = Signal(entry.key, measure, title=title or "")
     signal = _read_measure(notes, fields[measure].value, base, f"`{measure}` of {what}", names)
-    if measure == "share" and signal is not None:
+    if measure == "share":
         signal = _read_limit(notes, entry, fields, signal, names)
     elif "of" in fields:
-        notes.error(fields["of"].line, f"`of` belongs to `share`, {what} is a `{measure}`")
+        notes.error(fields["of"].line, f"`of` belongs to `share`, {what} is {a(measure)}")
     window = _read_window(notes, entry, fields, measure, what)
     per_user = _read_per_user(notes, fields, measure, what, names)
     return None if signal is None else replace(signal, window=window, per_user=per_user)
@@ -101,8 +104,11 @@ def _read_plain(notes: Notes, node: Node, signal: Signal, what: str, names: Name
         return replace(signal, events=_any_event(notes, node.line, names), any_event=True)
     unknown = [event for event in events if event not in names.events]
     for event in unknown:
-        hint = "write `distinct: event.property`, or give the event a `value`" if "." in event else _no_events(names)
-        notes.unknown(node.line, "event", event, [*names.events, "any_event"], hint)
+        if event.partition(".")[0] in names.events:
+            message = f"{what} cannot count {quoted(event)}: a property is counted by `distinct`"
+            notes.error(node.line, message, "or name the event with `where:` and count that")
+        else:
+            notes.unknown(node.line, "event", event, [*names.events, "any_event"], _no_events(names))
     twice = {event for event in events if events.count(event) > 1}
     for event in sorted(twice):
         notes.error(node.line, f"{what} names {quoted(event)} twice")
@@ -165,17 +171,16 @@ def _read_numerator(notes: Notes, node: Node, signal: Signal, what: str, names: 
         hint = f"declare a signal for it first: `{{attribute: {name}}}` or `{{count: {name}}}`"
         notes.unknown(node.line, "signal", name, names.signals, hint)
         return None
-    other = names.signals[name]
     if name == signal.name:
         notes.error(node.line, f"{what} is a share of itself")
-    elif other is not None and other.measure not in NUMERIC_OF_LIMIT:
-        notes.error(
-            node.line, f"{what}: {quoted(name)} is a `{other.measure}`; a share is taken of a count or an attribute"
-        )
+    elif (measure := names.measures.get(name)) is not None and measure not in NUMERIC_OF_LIMIT:
+        notes.error(node.line, f"{what}: {quoted(name)} is {a(measure)}; a share is taken of a count or an attribute")
     return replace(signal, numerator=name)
 
 
-def _read_limit(notes: Notes, entry: Entry, fields: Dict[str, Entry], signal: Signal, names: Names) -> Signal:
+def _read_limit(
+    notes: Notes, entry: Entry, fields: Dict[str, Entry], signal: Signal | None, names: Names
+) -> Signal | None:
     if "of" not in fields:
         notes.error(
             entry.line, f"signal {quoted(entry.key)} does not say of which limit", "add `of:` with an attribute"
@@ -187,8 +192,8 @@ def _read_limit(notes: Notes, entry: Entry, fields: Dict[str, Entry], signal: Si
         limit = named.attribute
     elif named is not None:
         line = fields["of"].line
-        notes.error(line, f"`of` must be an attribute, signal {quoted(named.name)} is a `{named.measure}`")
-    return replace(signal, denominator=limit)
+        notes.error(line, f"`of` must be an attribute, signal {quoted(named.name)} is {a(named.measure)}")
+    return None if signal is None else replace(signal, denominator=limit)
 
 
 # --- over which time, for whom ---
@@ -210,7 +215,7 @@ def _read_window(notes: Notes, entry: Entry, fields: Dict[str, Entry], measure: 
         return Window()
     key = given[0]
     if measure not in (*_WINDOWED, "change"):
-        notes.error(fields[key].line, f"{what} is a `{measure}`, which has no window", f"leave out `{key}`")
+        notes.error(fields[key].line, f"{what} is {a(measure)}, which has no window", f"leave out `{key}`")
     days = notes.whole_days(fields[key].value, f"`{key}` of {what}")
     return Window("last" if key == "last" else "first", days) if days else Window()
 
@@ -229,7 +234,7 @@ def _read_per_user(notes: Notes, fields: Dict[str, Entry], measure: Measure, wha
     notes.choice(fields["per"].value, f"`per` of {what}", ("user",))
     line = fields["per"].line
     if measure not in COUNTED:
-        notes.error(line, f"{what} is a `{measure}`, which cannot be taken per user", did_you_mean("", COUNTED))
+        notes.error(line, f"{what} is {a(measure)}, which cannot be taken per user", did_you_mean("", COUNTED))
     if names.subject == "user":
         notes.error(line, f"{what}: the subject is a user already", "leave out `per`, compare it where it is used")
     if not ends:

@@ -89,12 +89,12 @@ def read_template(text: str) -> Reads:
     >>> read_template("Call {{ account.name }}: {{ seats_used_pct|round }} %")
     Reads(names=('seats_used_pct',), attributes=('name',), faults=())
     >>> read_template("{{ oops").faults
-    ("unexpected end of template, expected 'end of print statement'.",)
+    ("unexpected end of template, expected 'end of print statement'",)
     """
     try:
         tree = Environment(autoescape=False).parse(text)  # noqa: S701 — parsed only; destinations escape for their system
     except (TemplateError, RecursionError) as error:
-        return Reads(faults=(str(error) or "nested too deeply",))
+        return Reads(faults=(str(error).rstrip(".") or "nested too deeply",))
     try:
         found = list(_walk(tree))
     except RecursionError:
@@ -119,7 +119,7 @@ def _walk(node: nodes.Node) -> Iterator[tuple[str, str]]:
         elif isinstance(child, nodes.Test) and child.name not in _TESTS:
             yield "fault", f"test `{child.name}` is not available, only {', '.join(_TESTS)}"
         elif not isinstance(child, _ALLOWED):
-            yield "fault", f"a template cannot hold a {type(child).__name__.lower()}: values, filters and `if` only"
+            yield "fault", f"a template cannot hold `{type(child).__name__.lower()}`: values, filters and `if` only"
         yield from _walk(child)
 
 
