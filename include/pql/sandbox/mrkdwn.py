@@ -21,19 +21,31 @@ _STYLES = (
     (re.compile(r"(?<![\w_])_([^_\n]+)_(?![\w_])"), r"<em>\1</em>"),
     (re.compile(r"(?<![\w~])~([^~\n]+)~(?![\w~])"), r"<s>\1</s>"),
 )
+# The one emoji every alert begins with is drawn, so that it also shows where no emoji font is installed.
+TARGET = (
+    '<svg class="emoji" viewBox="0 0 20 20" role="img" aria-label="🎯"><circle cx="10" cy="10" r="9.5" fill="#dd2e44"/>'
+    '<circle cx="10" cy="10" r="7" fill="#fff"/><circle cx="10" cy="10" r="4.6" fill="#dd2e44"/>'
+    '<circle cx="10" cy="10" r="2.1" fill="#fff"/></svg>'
+)
 NameOf = Callable[[str], str]  # a person's or channel's id → name
 
 
 def plain(text: str) -> str:
     """Text without formatting, as HTML.
 
-    >>> plain("a < b\\n:dart:")
-    'a &lt; b<br>🎯'
+    >>> plain("a < b\\n:tada:")
+    'a &lt; b<br>🎉'
     """
     return _lines(_emoji(html.escape(text)))
 
 
-def rich(text: str, name_of: NameOf = str) -> str:
+def rich(text: str, name_of: # The one emoji every alert begins with is drawn, so that it also shows where no emoji font is installed.
+TARGET = (
+    '<svg class="emoji" viewBox="0 0 20 20" role="img" aria-label="🎯"><circle cx="10" cy="10" r="9.5" fill="#dd2e44"/>'
+    '<circle cx="10" cy="10" r="7" fill="#fff"/><circle cx="10" cy="10" r="4.6" fill="#dd2e44"/>'
+    '<circle cx="10" cy="10" r="2.1" fill="#fff"/></svg>'
+)
+NameOf = str) -> str:
     """mrkdwn as HTML: bold, italics, code, quotes, links and mentions.
 
     >>> rich("*A &amp; B* <https://x.example|open>")
@@ -70,7 +82,7 @@ def _markup(inside: str, name_of: NameOf) -> str:
 
 
 def _emoji(text: str) -> str:
-    return re.sub(r":([a-z_]+):", lambda m: EMOJI.get(m[1], m[0]), text)
+    return re.sub(r":([a-z_]+):", lambda m: EMOJI.get(m[1], m[0]), text).replace("🎯", TARGET)
 
 
 def _lines(text: str) -> str:

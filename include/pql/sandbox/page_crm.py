@@ -114,7 +114,7 @@ def _name(crm: Crm, effect: Effect) -> str:
 
 def _prose(body: str) -> str:
     """A task's body: HubSpot keeps HTML; here its line structure is kept and everything else is text."""
-    lines = re.sub(r"(?i)<br\s*/?>|</(p|li|div)>", "\n", body)
+    lines = re.sub(r"(?i)<br\s*/?>|</(p|li|div)>", "\n", re.sub(r"(?i)<li>", "• ", body))
     return _text(html.unescape(re.sub(r"<[^>]*>", "", lines)).strip()).replace("\n", "<br>")
 
 
