@@ -203,6 +203,13 @@ def test_account_without_a_record(crm, loopback, destination, make_order, alert)
     assert "org:acme" in refused.reason
 
 
+def test_own_words_come_first(crm, destination, make_order) -> None:
+    """The play's body stands above the reasons, line by line, as text."""
+    destination.send(make_order("crm_task", options={**OPTIONS, "body": "Hello <b>Acme</b>\n\nCall today"}))
+    body = crm.tasks["key-1"]["properties"]["hs_task_body"]
+    assert body.startswith("Hello &lt;b&gt;Acme&lt;/b&gt;<br>Call today<br><strong>Acme Inc just qualified</strong>")
+
+
 def test_unreadable_due_date(crm, loopback, destination, make_order) -> None:
     """A due date in other words is refused with an example."""
     result = destination.send(make_order("crm_task", options={"due": "soonish"}))
@@ -335,6 +342,13 @@ def test_hostile_names_are_inert(crm, destination, make_order, alert: Alert, tex
     json.dumps(crm.tasks, ensure_ascii=False).encode()
 
 
+@pytest.mark.parametrize("words", ["", "soon", "-1 day", "1 month", "99999 days", "999999 business days", "1 day ago"])
+def test_due_dates_that_are_none(words: str) -> None:
+    """Other words, and dates beyond ten years, are refused instead of guessed."""
+    with pytest.raises(ValueError, match="due"):
+        due_at(words, FRIDAY, "UTC")
+
+
 @pytest.mark.parametrize(
     ("words", "now", "due"),
     [
@@ -344,6 +358,8 @@ def test_hostile_names_are_inert(crm, destination, make_order, alert: Alert, tex
         ("1 business day", "2026-03-26T12:00", "2026-03-27T16:00"),
         ("2 days", "2026-03-27T12:00", "2026-03-29T15:00"),  # summer time began that morning
         ("1w", "2026-03-06T12:00", "2026-03-13T16:00"),
+        ("2 weeks", "2026-03-06T12:00", "2026-03-20T16:00"),
+        ("1.5d", "2026-03-06T12:00", "2026-03-08T00:00"),
         ("48h", "2026-03-06T12:00", "2026-03-08T12:00"),
         ("0 days", "2026-03-06T23:30", "2026-03-07T16:00"),  # already Saturday in Berlin
     ],

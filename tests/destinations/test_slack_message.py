@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pql.definition.model import Play, Trigger, TriggerKind
 from pql.destinations import slack_message
 from pql.destinations.slack_message import bar, fallback, follow_up, full, headline, why
 from pql.destinations.slack_text import bold, cut, safe
+from pql.plays.alert import headline as plays_headline
 from pql.types import Alert, Champion, Reason
 
 HOSTILE = [
@@ -128,17 +131,25 @@ def test_unknown_size_says_so(alert: Alert) -> None:
         ("just qualified", "🎯"),
         ("score up 24", "📈"),
         ("score down 30", "📉"),
-        ("reached A habit", "🏁"),
-        ("near its limit", "⏳"),
-        ("gone quiet", "🌙"),
-        ("stuck in onboarding", "🧭"),
-        ("left qualification", "👋"),
+        ("reached “Sales qualified”", "🏁"),
+        ("is near a limit: seats used 92 %", "⏳"),
+        ("has gone quiet", "🌙"),
+        ("is stuck in onboarding", "🧭"),
+        ("no longer qualifies", "👋"),
         ("something else", "🔔"),
     ],
 )
 def test_headline_of_each_trigger(alert: Alert, said: str, sign: str) -> None:
     """Each trigger has its own headline and sign (PRODUCT-A1)."""
     assert headline(replace(alert, headline=said)) == f"{sign} Acme Inc {said} · New business"
+
+
+@pytest.mark.parametrize("kind", get_args(TriggerKind))
+def test_every_headline_of_plays_has_its_sign(alert: Alert, kind: TriggerKind) -> None:
+    """What plays say for each trigger is recognised here."""
+    on = Trigger(kind, by=20, in_days=7, stage="A habit", signal="seats_used_pct", min=80)
+    said = plays_headline(Play("p", "P", on, ()), {})
+    assert not headline(replace(alert, headline=said)).startswith("🔔")
 
 
 def test_all_definitions_are_named(alert: Alert) -> None:
@@ -149,17 +160,17 @@ def test_all_definitions_are_named(alert: Alert) -> None:
 
 def test_bare_alert_stays_short(alert: Alert) -> None:
     """What is unknown leaves no empty label behind."""
-    bare = Alert("gone quiet", ("d",), ("D",), "user:1", "user:1", "", "2026-03-06T14:00:00+00:00", 0, 0, "", 1)
+    bare = Alert("has gone quiet", ("d",), ("D",), "user:1", "user:1", "", "2026-03-06T14:00:00+00:00", 0, 0, "", 1)
     assert texts(full(bare, slack_message.owner_name(bare))) == (
-        "🌙 user:1 gone quiet · D\nowner nobody yet\nActivation ▱▱▱▱▱▱▱▱ 0 %    Score *0*"
+        "🌙 user:1 has gone quiet · D\nowner nobody yet\nActivation ▱▱▱▱▱▱▱▱ 0 %    Score *0*"
     )
 
 
 def test_follow_up_is_short(alert: Alert) -> None:
     """A further message in a thread says what is new in one block and mentions nobody."""
-    blocks = follow_up(replace(alert, headline="near its seat limit", titles=("Usage limit",)))
+    blocks = follow_up(replace(alert, headline="is near a limit: seats used 92 %", titles=("Usage limit",)))
     assert texts(blocks) == (
-        "*⏳ Acme Inc near its seat limit · Usage limit*\n"
+        "*⏳ Acme Inc is near a limit: seats used 92 % · Usage limit*\n"
         "Score 82 ▲31 · 75 % activated\n"
         "*Why*  +25 turned on self-serve billing · +20 messages on 6 of the last 7 days\n"
         "*Next*  they use 12 of 15 seats: offer the team plan"
@@ -180,6 +191,7 @@ def test_hostile_names_are_inert_and_fit(alert: Alert, text: str) -> None:
         assert said.count("\u2068") == said.count("\u2069")
     json.dumps(blocks, ensure_ascii=False).encode()  # lone surrogates are gone
     assert len(blocks) <= 50
+    assert sum(map(len, every_text(blocks))) <= 13_200  # all texts together: github.com/slackapi/bolt-js/issues/2509
     assert len(blocks[0]["text"]["text"]) <= 150
     assert len(fallback(hostile)) <= 4000
     for block in blocks:

@@ -25,7 +25,7 @@ _OBJECTS: dict[str, Literal["companies", "contacts"]] = {"company": "companies",
 class HubSpotDestination:
     """Carries out `crm_task` and `crm_update`.
 
-    Options of crm_task: `subject`, `due` ("1 business day"), `fallback_owner` (e-mail), `priority`, `type`.
+    Options of crm_task: `subject`, `body` (above the reasons), `due` ("1 business day"), `fallback_owner` (e-mail).
     Options of crm_update: property name → value; missing properties whose name begins with pql_ are created.
     """
 
@@ -77,10 +77,10 @@ class HubSpotDestination:
                 due_at(str(order.options.get("due") or DEFAULT_DUE), self._clock(), self._timezone)
             ),
             "hs_task_subject": _subject(order),
-            "hs_task_body": task_body(alert),
+            "hs_task_body": task_body(alert, str(order.options.get("body") or "")),
             "hs_task_status": "NOT_STARTED",
-            "hs_task_priority": str(order.options.get("priority") or "HIGH").upper(),
-            "hs_task_type": str(order.options.get("type") or "TODO").upper(),
+            "hs_task_priority": "HIGH",
+            "hs_task_type": "TODO",
         } | ({"hubspot_owner_id": owner} if owner else {})
         ids = (alert.crm_id,) if alert.crm_id else ()
         is_contact = alert.crm_kind == "contact"
@@ -136,15 +136,16 @@ class HubSpotDestination:
         return alert.crm_id in self._hubspot.linked("tasks", to, [task_id]).get(task_id, [])
 
 
-def task_body(alert: Alert) -> str:
-    """The task's notes as HTML (HubSpot shows hs_task_body as rich text): all reasons, one a line."""
+def task_body(alert: Alert, own: str = "") -> str:
+    """The task's notes as HTML (HubSpot shows hs_task_body as rich text): the play's `own` words, then all reasons."""
     points, when = words.delta(alert)
     numbers = [f"Activation {alert.activation_pct} %", f"Score {alert.score}"]
     numbers[1] += f" ({words.signed(points)} {when})" if points else ""
     numbers += [f"Grade {_html(alert.grade)}"] if alert.grade else []
     who = " · ".join(part for part in (words.size(alert, _html), words.trial_day(alert)) if part)
     titles = f" · {_html(' + '.join(alert.titles))}" if alert.titles else ""
-    lines = [f"<strong>{_html(alert.account_name or alert.account_key)} {_html(alert.headline)}</strong>{titles}"]
+    lines = [_html(line) for line in own.splitlines() if line.strip()]
+    lines += [f"<strong>{_html(alert.account_name or alert.account_key)} {_html(alert.headline)}</strong>{titles}"]
     lines += [who] if who else []
     lines.append(" · ".join(numbers))
     lines += ["<strong>Why</strong>"] if alert.reasons else []

@@ -24,20 +24,20 @@ _BAR_CELLS = 8
 _POSITIVES_SHOWN = 3
 _NEGATIVES_SHOWN = 2
 _UNKNOWN_SHOWN = 2
-_HEADLINE_LIMIT = 60
+_HEADLINE_LIMIT = 70
 _TITLES_LIMIT = 40
 _URL_LIMIT = 3000
 
-# The first phrase found in the headline gives the message its sign.
+# How the headlines of the triggers begin (plays name them), and their signs.
 _SIGNS = (
-    ("qualified", "🎯"),
+    ("just qualified", "🎯"),
     ("score up", "📈"),
     ("score down", "📉"),
     ("reached", "🏁"),
-    ("limit", "⏳"),
-    ("quiet", "🌙"),
-    ("stuck", "🧭"),
-    ("left", "👋"),
+    ("is near a limit", "⏳"),
+    ("has gone quiet", "🌙"),
+    ("is stuck", "🧭"),
+    ("no longer", "👋"),
 )
 
 
@@ -80,7 +80,7 @@ def fallback(alert: Alert) -> str:
 def headline(alert: Alert) -> str:
     """ "🎯 Acme Inc just qualified · New business"; names every definition (SEM-D5)."""
     said = alert.headline.lower()
-    sign = next((sign for phrase, sign in _SIGNS if phrase in said), "🔔")
+    sign = next((sign for beginning, sign in _SIGNS if said.startswith(beginning)), "🔔")
     titles = " + ".join(alert.titles)
     end = f" · {safe(titles, _TITLES_LIMIT)}" if titles else ""
     middle = f" {safe(alert.headline, _HEADLINE_LIMIT)}"
