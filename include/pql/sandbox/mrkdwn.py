@@ -39,13 +39,7 @@ def plain(text: str) -> str:
     return _lines(_emoji(html.escape(text)))
 
 
-def rich(text: str, name_of: # The one emoji every alert begins with is drawn, so that it also shows where no emoji font is installed.
-TARGET = (
-    '<svg class="emoji" viewBox="0 0 20 20" role="img" aria-label="🎯"><circle cx="10" cy="10" r="9.5" fill="#dd2e44"/>'
-    '<circle cx="10" cy="10" r="7" fill="#fff"/><circle cx="10" cy="10" r="4.6" fill="#dd2e44"/>'
-    '<circle cx="10" cy="10" r="2.1" fill="#fff"/></svg>'
-)
-NameOf = str) -> str:
+def rich(text: str, name_of: NameOf = str) -> str:
     """mrkdwn as HTML: bold, italics, code, quotes, links and mentions.
 
     >>> rich("*A &amp; B* <https://x.example|open>")
