@@ -1,0 +1,7 @@
+"""Usage, identity and CRM at moments → one row per subject: the public face of the room."""
+
+from pql.features.build import build
+from pql.features.champions import champions
+from pql.features.identity import identity, resolve_marks
+
+__all__ = ["build", "champions", "identity", "resolve_marks"]

@@ -1,0 +1,73 @@
+"""Who belongs where at one moment: the public answers `identity` and `resolve_marks`, from the tables of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from pql.features.clock import microseconds
+from pql.features.companies import make_companies
+from pql.features.homes import make_assignments, make_homes
+from pql.features.people import make_members
+from pql.features.scratch import Ints, Scratch
+
+
+def make_identity(scratch: Scratch, moments: Ints, free_mail_domains: Collection[str]) -> None:
+    """Create every table about who belongs where at the moments (µs, ascending): see `people`, `homes`."""
+    make_members(scratch, moments)
+    make_homes(scratch, len(moments), free_mail_domains)
+    make_assignments(scratch)
+
+
+def identity(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, *, free_mail_domains: Collection[str] = ()
+) -> pd.DataFrame:
+    """Columns raw_id, user_id, account_hint, account_key, email: one row per raw id and hint seen before `as_of`.
+
+    Visitors who are linked to nobody by then are not in it (SEM-W3).
+    """
+    with Scratch(con) as scratch:
+        make_identity(scratch, microseconds([as_of]), free_mail_domains)
+        return con.execute(
+            """SELECT a.raw_id, a.user_id, a.account_hint, a.account_key, h.email
+               FROM f_assign a JOIN f_home h USING (user_id) ORDER BY a.raw_id, a.account_hint NULLS FIRST"""
+        ).df()
+
+
+def resolve_marks(
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    fact_keys: Sequence[str],
+    *,
+    free_mail_domains: Collection[str] = (),
+) -> dict[str, set[str]]:
+    """For each fact key (`user:<raw id>`, `anon:<id>`, `company:<id>`, `contact:<id>`) the account keys it is about.
+
+    At `as_of`; an empty set where it is about nobody known, such as a visitor not linked yet (SEM-D1).
+    """
+    found: dict[str, set[str]] = {key: set() for key in fact_keys}
+    with Scratch(con) as scratch:
+        make_identity(scratch, microseconds([as_of]), free_mail_domains)
+        make_companies(scratch, 1)
+        scratch.put("f_mark", {"fact_key": pa.array(list(found), pa.string())})
+        rows = scratch.fetch(_MARKED)
+    for fact, account in zip(rows["fact_key"], rows["account_key"], strict=True):
+        found[str(fact)].add(str(account))
+    return found
+
+
+_MARKED = """
+WITH seen AS (
+    SELECT a.raw_id, a.account_key FROM f_assign a
+    UNION SELECT a.raw_id, h.account_key FROM f_assign a JOIN f_home h USING (user_id)),
+facts AS (
+    SELECT CASE WHEN starts_with(raw_id, 'anon:') THEN raw_id ELSE 'user:' || raw_id END AS fact_key, account_key FROM seen
+    UNION SELECT 'company:' || company_id, account_key FROM f_home WHERE company_id IS NOT NULL
+    UNION SELECT 'company:' || company_id, account_key FROM f_account_company WHERE company_id IS NOT NULL
+    UNION SELECT 'contact:' || contact_id, account_key FROM f_home WHERE contact_id IS NOT NULL)
+SELECT DISTINCT f.fact_key, f.account_key FROM facts f JOIN f_mark USING (fact_key)
+"""

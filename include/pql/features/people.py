@@ -1,0 +1,93 @@
+"""Who is behind a raw id: dated links in, table `f_member` (raw id → user, over moments) out (SEM-W3).
+
+A link counts at moments after it was made. Of several links from one id the earliest stands, so that what a visitor
+did on a shared device stays with the first person who signed in there; a link that would close a circle is ignored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from pql.features.scratch import Ints, Scratch
+
+Link = tuple[int, str, str]  # at (µs), from, to
+
+
+def follow(links: list[Link]) -> list[tuple[str, int, str]]:
+    """(raw id, since µs, user) for every linked id, along merges and aliases, oldest first.
+
+    >>> follow([(5, "anon:d", "a"), (9, "a", "b"), (10, "b", "a")])
+    [('anon:d', 5, 'a'), ('anon:d', 9, 'b'), ('a', 9, 'b')]
+    """
+    parent: dict[str, tuple[str, int]] = {}
+    for at, source, target in sorted(links):
+        if source not in parent and _root(parent, target) != source:
+            parent[source] = (target, at)
+    found: list[tuple[str, int, str]] = []
+    for source in parent:
+        steps: dict[int, str] = {}
+        current, since = source, -(2**62)
+        while current in parent:
+            current, at = parent[current]
+            since = max(since, at)
+            steps[since] = current  # of two links known at once the farther end counts
+        found += [(source, at, user) for at, user in steps.items()]
+    return found
+
+
+def _root(parent: dict[str, tuple[str, int]], person: str) -> str:
+    while person in parent:
+        person = parent[person][0]
+    return person
+
+
+def make_members(scratch: Scratch, moments: Ints) -> None:
+    """Create the tables that everything about identity starts from.
+
+    `f_moment` (m, at); `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
+    `f_member` (raw_id, user_id, m_from, m_to): whose events these are at moments m_from ≤ m < m_to. Visitors who
+    are linked to nobody are not in it.
+    """
+    scratch.put("f_moment", {"m": pa.array(np.arange(len(moments))), "at": pa.array(moments.astype("datetime64[us]"))})
+    scratch.make(
+        "f_pair",
+        """SELECT p.raw_id, p.account_hint, t.m::INTEGER AS m, p.first_at
+           FROM (SELECT raw_id, account_hint, min(first_at) AS first_at FROM presence
+                 WHERE first_at < (SELECT max("at") FROM f_moment) GROUP BY ALL) p
+           ASOF JOIN f_moment t ON p.first_at < t."at" """,
+    )
+    _make_links(scratch, moments)
+    scratch.make(
+        "f_member",
+        f"""SELECT r.raw_id, coalesce(l.user_id, r.raw_id) AS user_id, coalesce(l.m_from, 0)::INTEGER AS m_from,
+                  coalesce(l.m_to, {len(moments)})::INTEGER AS m_to
+            FROM (SELECT DISTINCT raw_id FROM f_pair) r LEFT JOIN f_link l USING (raw_id)
+            WHERE NOT starts_with(coalesce(l.user_id, r.raw_id), 'anon:')""",
+    )
+
+
+def _make_links(scratch: Scratch, moments: Ints) -> None:
+    rows = scratch.fetch(
+        """SELECT epoch_us(min("at")) AS since, from_id, to_id FROM links
+           WHERE "at" < (SELECT max("at") FROM f_moment) AND from_id <> to_id GROUP BY from_id, to_id"""
+    )
+    links = list(zip(rows["since"].tolist(), rows["from_id"].tolist(), rows["to_id"].tolist(), strict=True))
+    chain = [(raw, 0, raw) for raw in dict.fromkeys(source for _, source, _ in links)]
+    for raw, since, user in follow(links):
+        chain.append((raw, int(np.searchsorted(moments, since, side="right")), user))
+    last_at = {(raw, m): user for raw, m, user in chain}  # of two at one moment the later stands
+    ordered = sorted(last_at)
+    ends = [
+        following[1] if following[0] == raw else len(moments)
+        for (raw, _), following in zip(ordered, [*ordered[1:], ("", 0)], strict=True)
+    ]
+    scratch.put(
+        "f_link",
+        {
+            "raw_id": pa.array([raw for raw, _ in ordered], pa.string()),
+            "user_id": pa.array([last_at[key] for key in ordered], pa.string()),
+            "m_from": pa.array([m for _, m in ordered], pa.int32()),
+            "m_to": pa.array(ends, pa.int32()),
+        },
+    )

@@ -1,0 +1,49 @@
+"""When subjects were first seen and how fresh what we know of them is: the view `presence` in, arrays out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pql.features.clock import Clock
+from pql.features.panel import Panel
+from pql.features.rows import make_segments
+from pql.features.scratch import Ints, Scratch
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Per stay, ascending clock positions with the newest ingestion time (µs) and the first event (µs) known there."""
+
+    stay: Ints
+    k: Ints
+    newest_ingested: Ints
+    first_seen: Ints
+
+    def at(self, panel: Panel) -> tuple[Ints, Ints]:
+        """(first event, newest ingestion) at every point."""
+        row = np.searchsorted(self.stay * panel.span + self.k, panel.key, side="right") - 1
+        return self.first_seen[row], self.newest_ingested[row]
+
+
+def read_presence(scratch: Scratch, clock: Clock, *, by_hint: bool) -> Presence:
+    """Presence of the members in `f_part`."""
+    hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
+    make_segments(scratch, clock, "f_presence_segment", "presence", "true")
+    found = scratch.fetch(
+        f"""WITH seen AS (
+                SELECT p.stay, g.k, max(epoch_us(u.newest_ingested_at)) AS newest, min(epoch_us(u.first_at)) AS first
+                FROM presence u JOIN f_part p ON p.raw_id = u.raw_id {hint}
+                     JOIN f_presence_segment g ON g.day = u.day AND g.seg = u.seg
+                GROUP BY p.stay, g.k)
+            SELECT stay::BIGINT AS stay, k, max(newest) OVER so_far AS newest, min(first) OVER so_far AS first
+            FROM seen WINDOW so_far AS (PARTITION BY stay ORDER BY k) ORDER BY stay, k"""
+    )
+    return Presence(found["stay"], found["k"], found["newest"], found["first"])
+
+
+def history_start(scratch: Scratch) -> int | None:
+    """The first local day (since 1970) that the lake holds; None if it holds nothing (SEM-T5)."""
+    first = scratch.fetch("SELECT (min(day) - DATE '1970-01-01')::BIGINT AS day FROM presence HAVING count(*) > 0")
+    return int(first["day"][0]) if len(first["day"]) else None

@@ -1,0 +1,99 @@
+"""When users and accounts signed up, as known at each point: first events and traits in, instants out (SEM-T6).
+
+A user's signup is its first `signed_up` event if the definition names one and the user had it, else its newest trait
+`signup_at`, else its first event of any kind. An account's is the earliest of its users'. What is known may change, so
+each user has intervals on the clock; a point takes the earliest over the users whose interval covers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pql.features.clock import Clock, local_days
+from pql.features.panel import Panel
+from pql.features.scratch import Ints, Scratch
+
+SIGNUP_EVENT = "signed_up"
+SIGNUP_TRAIT = "signup_at"
+
+
+@dataclass(frozen=True)
+class Signups:
+    """From k_from to before k_to a member's signup is known to be `at` (µs); each member's last interval is open."""
+
+    member: Ints
+    k_from: Ints
+    k_to: Ints
+    at: Ints
+    born_k: Ints  # per member: where its first event counts
+
+    def earliest(self, panel: Panel, entity_of_member: Ints) -> Ints:
+        """Per point the earliest signup (µs) over the members of its entity; all of them are born somewhere."""
+        values, code = np.unique(self.at, return_inverse=True)
+        entity = entity_of_member[self.member]
+        start, stop = panel.first_at(entity, self.k_from), panel.first_at(entity, self.k_to)
+        unknown = len(values)
+        opened = np.full(len(panel) + 1, unknown, dtype=np.int64)
+        lasting = (stop == panel.ends[entity]) & (start < stop)
+        np.minimum.at(opened, start[lasting], code[lasting])
+        # Entities come in ascending order; a falling offset keeps one's minimum out of the next.
+        offset = panel.entity * (unknown + 1)
+        found = np.minimum.accumulate(opened[:-1] - offset) + offset
+        brief = np.flatnonzero(~lasting & (start < stop))
+        lengths = stop[brief] - start[brief]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        np.minimum.at(found, np.repeat(start[brief], lengths) + within, np.repeat(code[brief], lengths))
+        return values[found] if len(found) else found
+
+
+def days_of(instants: Ints, timezone: str) -> Ints:
+    """Local dates of many instants with few different values."""
+    values, code = np.unique(instants, return_inverse=True)
+    return local_days(values, timezone)[code]
+
+
+def read_signups(scratch: Scratch, clock: Clock, signup_key: str | None, *, by_hint: bool) -> Signups:
+    """Signups of the members in `f_part`; `signup_key` is the stored usage of the signup event, if there is one."""
+    hint = "AND p.account_hint IS NOT DISTINCT FROM x.account_hint" if by_hint else ""
+    first = scratch.fetch(
+        f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN f_pair x ON x.raw_id = p.raw_id {hint}
+            GROUP BY p.member ORDER BY p.member"""
+    )
+    event = scratch.fetch(
+        f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN usage x ON x.raw_id = p.raw_id {hint}
+            WHERE x.match = $1 GROUP BY p.member ORDER BY p.member""",
+        [signup_key],
+    )
+    trait = scratch.fetch(
+        """SELECT DISTINCT p.member, epoch_us(x."at") AS known, epoch_us(TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ)) AS at
+           FROM f_part p JOIN traits x ON x.id = p.raw_id
+           WHERE x.kind = 'user' AND x.name = $1 AND TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ) IS NOT NULL""",
+        [SIGNUP_TRAIT],
+    )
+    born_k = clock.enters(first["at"])
+    facts = pd.concat(
+        [
+            _facts(first["member"], born_k, first["at"], first["at"], 0),
+            _facts(trait["member"], clock.enters(trait["known"]), trait["known"], trait["at"], 1),
+            _facts(event["member"], clock.enters(event["at"]), event["at"], event["at"], 2),
+        ]
+    )
+    return _intervals(facts, len(clock), born_k)
+
+
+def _facts(member: Ints, k: Ints, known: Ints, at: Ints, rank: int) -> pd.DataFrame:
+    return pd.DataFrame({"member": member, "k": k, "rank": rank, "known": known, "at": at})
+
+
+def _intervals(facts: pd.DataFrame, end: int, born_k: Ints) -> Signups:
+    ordered = facts[facts["k"] < end].sort_values(["member", "k", "rank", "known", "at"], kind="stable")
+    best_yet = ordered.groupby("member")["rank"].cummax()
+    ordered = ordered[ordered["rank"] == best_yet].drop_duplicates(["member", "k"], keep="last")
+    member, k = ordered["member"].to_numpy(np.int64), ordered["k"].to_numpy(np.int64)
+    k_to = np.full(len(k), end, dtype=np.int64)
+    same = member[1:] == member[:-1]
+    k_to[:-1][same] = k[1:][same]
+    return Signups(member, k, k_to, ordered["at"].to_numpy(np.int64), born_k)
