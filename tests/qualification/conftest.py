@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -53,14 +54,19 @@ plays:
 """
 
 
+@cache
+def _parsed(more: str) -> Definition:
+    definition, problems = parse(TEXT + more, "test.yaml")
+    assert definition is not None, [str(p) for p in problems]
+    return definition
+
+
 @pytest.fixture
 def define() -> Callable[..., Definition]:
     """The definition, with more text at its end (plays) or some of it replaced."""
 
     def read(more: str = "", **changes: Any) -> Definition:
-        definition, problems = parse(TEXT + more, "test.yaml")
-        assert definition is not None, [str(p) for p in problems]
-        return replace(definition, **changes)
+        return replace(_parsed(more), **changes)
 
     return read
 
