@@ -222,7 +222,7 @@ def test_values_written_back(crm, loopback, destination, make_order) -> None:
     """Values travel as strings, onto the company."""
     crm.properties |= dict.fromkeys(("pql_qualified", "pql_reasons", "pql_rate", "pql_qualified_at"), False)
     values = {"pql_score": 82, "pql_qualified": True, "pql_reasons": "+25 billing", "pql_rate": 75.0}
-    moments = {"pql_qualified_at": "2026-03-06T14:00:00Z"}
+    moments = {"pql_qualified_at": "2026-03-06T15:00:00+01:00"}
     result = destination.send(make_order("crm_update", options=values | moments))
     assert result.receipt == {"object": "companies", "id": "4711", "properties": sorted(values | moments)}
     (sent,) = loopback.asked("/crm/v3/objects/companies/4711")
@@ -233,17 +233,20 @@ def test_values_written_back(crm, loopback, destination, make_order) -> None:
             "pql_qualified": "true",
             "pql_reasons": "+25 billing",
             "pql_rate": "75",
-            "pql_qualified_at": "2026-03-06T14:00:00Z",
+            "pql_qualified_at": "2026-03-06T14:00:00.000Z",
         }
     }
 
 
+OWN = {"pql_grade": "B1", "pql_hot": True, "pql_at": "2026-03-06T14:00:00+00:00", "pql_pct": 7.5}
+
+
 def test_own_properties_are_created_when_missing(crm, loopback, destination, make_order) -> None:
     """A missing property of ours is created with a fitting type, and the values are written then."""
-    result = destination.send(make_order("crm_update", options={"pql_score": 82, "pql_grade": "B1", "pql_hot": True}))
+    result = destination.send(make_order("crm_update", options={"pql_score": 82, **OWN}))
     assert result.outcome == "delivered", result.reason
     created = {seen.body["name"]: seen.body["type"] for seen in loopback.asked("/properties/companies")}
-    assert created == {"pql_grade": "string", "pql_hot": "enumeration"}
+    assert created == {"pql_grade": "string", "pql_hot": "enumeration", "pql_at": "datetime", "pql_pct": "number"}
     assert crm.values["pql_grade"] == "B1"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pql.destinations.due import due_at
 from pql.types import Alert, Order, Outcome, Result, UserError
 
 DEFAULT_DUE = "1 business day"
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 OWN_PREFIX = "pql_"  # only properties named so are created
 _SUBJECT_LIMIT = 250
 _TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
@@ -201,14 +203,26 @@ def _written(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    if (moment := _moment(value)) is not None:
+        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)[:_TEXT_LIMIT]
 
 
+def _moment(value: object) -> datetime | None:
+    """The instant that a value is, or is written as (ISO 8601 with time and offset)."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) else None
+
+
 def _type(value: object) -> PropertyType:
     if isinstance(value, bool):
         return "bool"
+    if _moment(value) is not None:
+        return "datetime"
     return "number" if isinstance(value, int | float) else "string"
