@@ -105,7 +105,7 @@ def _best(line: ScoreLine) -> float:
 
 
 def letter_grid(definition: Definition, columns: dict[str, Ints], rows: int) -> npt.NDArray[np.object_]:
-    """Fit A–D and engagement 1–4 as one label ("B1"); "–" for a half the definition gives no points for (SEM-S2)."""
+    """Fit A–D and engagement 1–4 as one label ("B1"); "?" for a half without points to gain (SEM-S2)."""
     cuts = definition.score
     fit = _grades(_share(definition, ("fit",), columns, rows), cuts.fit_cuts, "ABCD")
     engagement = _grades(_share(definition, ENGAGEMENT, columns, rows), cuts.engagement_cuts, "1234")
@@ -129,4 +129,4 @@ def _share(
 def _grades(share: npt.NDArray[np.float64], cuts: tuple[float, float, float], names: str) -> npt.NDArray[np.object_]:
     best, good, fair = cuts
     steps = [np.isnan(share), share >= best, share >= good, share >= fair]
-    return np.asarray(np.select(steps, ["–", *names[:3]], names[3]), dtype=object)
+    return np.asarray(np.select(steps, ["?", *names[:3]], names[3]), dtype=object)
