@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import duckdb
 
+from pql.lake import crm_folds
 from pql.lake.local_days import naive
 from pql.lake.storage import Storage, text
 from pql.types import CRM_COLUMNS
 
 FOLDER = "crm"
+STAMP = "%Y%m%dT%H%M%S%f"
 FilingKind = Literal["snapshot", "changes"]
 
 
@@ -35,7 +38,7 @@ def file_crm(
     A snapshot without rows is filed too: it says that everything is gone.
     """
     moment = naive(filed_at)
-    path = f"{FOLDER}/{object}/{quote(source, safe='')}@{moment:%Y%m%dT%H%M%S%f}@{kind}.parquet"
+    path = f"{FOLDER}/{object}/{quote(source, safe='')}@{moment:{STAMP}}@{kind}.parquet"
     if not replace and storage.exists(path):
         return 0
     columns = ", ".join(f'CAST("{name}" AS {type_}) AS "{name}"' for name, type_ in CRM_COLUMNS[object].items())
@@ -47,20 +50,28 @@ def file_crm(
             "(FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         storage.publish(staged, path)
+    if replace:
+        crm_folds.forget(storage, object)
     assert written is not None
     return int(written[0])
 
 
-def filings(storage: Storage, object: str) -> list[str]:
-    """The object's filings, as DuckDB reads them."""
-    return [storage.uri(path) for path in storage.list(f"{FOLDER}/{object}") if path.endswith(".parquet")]
+@dataclass(frozen=True)
+class Filing:
+    """One stored filing, as its name says."""
+
+    path: str
+    source: str
+    filed_at: datetime  # naive UTC
+    kind: str
 
 
-def snapshot_moments(storage: Storage, object: str) -> dict[str, list[datetime]]:
-    """By (quoted) source, when its snapshots were filed (naive UTC), an empty one too."""
-    found: dict[str, list[datetime]] = {}
-    for path in storage.list(f"{FOLDER}/{object}"):
-        source, moment, kind = path.rsplit("/", 1)[1].removesuffix(".parquet").split("@")
-        if kind == "snapshot":
-            found.setdefault(source, []).append(datetime.strptime(moment, "%Y%m%dT%H%M%S%f"))  # noqa: DTZ007  # SEM-T1
-    return found
+def filings(storage: Storage, object: str) -> list[Filing]:
+    """Every filing of the object, oldest first."""
+    paths = [path for path in storage.list(f"{FOLDER}/{object}") if path.endswith(".parquet")]
+    return sorted(map(_parsed, paths), key=lambda f: (f.filed_at, f.path))
+
+
+def _parsed(path: str) -> Filing:
+    source, moment, kind = path.rsplit("/", 1)[1].removesuffix(".parquet").split("@")
+    return Filing(path, unquote(source), datetime.strptime(moment, STAMP), kind)  # noqa: DTZ007  # naive UTC (SEM-T1)

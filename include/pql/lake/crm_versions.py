@@ -7,16 +7,13 @@ without what is an outcome and without what would only be known later.
 
 from __future__ import annotations
 
-from datetime import datetime
-from urllib.parse import unquote
-
 import duckdb
 
-from pql.lake.crm_files import filings, snapshot_moments
-from pql.lake.storage import Storage, texts
+from pql.lake.crm_files import filings
+from pql.lake.crm_intervals import folded_intervals
+from pql.lake.storage import Storage
 from pql.types import CRM_COLUMNS
 
-FOREVER = "TIMESTAMP '9999-12-31'"
 ALWAYS = "TIMESTAMP '1900-01-01'"
 _VALIDITY = {"source": "VARCHAR", "valid_from": "TIMESTAMP", "valid_to": "TIMESTAMP", "backdated": "BOOLEAN"}
 
@@ -49,58 +46,31 @@ _DATED: dict[str, tuple[str, dict[str, str]]] = {
 def create_tables(storage: Storage, con: duckdb.DuckDBPyConnection) -> None:
     """Create `crm_accounts`, `crm_contacts`, `crm_owners`, `crm_deals` and `crm_meetings` on the connection."""
     for object in CRM_COLUMNS:
-        files = filings(storage, object)
-        if files:
-            _create_snapshots(con, snapshot_moments(storage, object))
-            query = _versions(object, files)
+        found = filings(storage, object)
+        if found:
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE crm_intervals AS {folded_intervals(storage, con, object, found)}"
+            )
+            query = _versions(object)
         else:
             kinds = {**CRM_COLUMNS[object], **_VALIDITY}
             query = "SELECT " + ", ".join(f"CAST(NULL AS {k}) AS {n}" for n, k in kinds.items()) + " WHERE false"
         con.execute(f"CREATE OR REPLACE TEMP TABLE crm_{object} AS {query}")
 
 
-def _create_snapshots(con: duckdb.DuckDBPyConnection, moments: dict[str, list[datetime]]) -> None:
-    rows = [(unquote(source), moment) for source, found in moments.items() for moment in found]
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE crm_snapshots AS "
-        "SELECT unnest($1::VARCHAR[]) AS source, unnest($2::TIMESTAMP[]) AS filed_at",
-        [[source for source, _ in rows], [moment for _, moment in rows]],
-    )
-
-
-def _versions(object: str, files: list[str]) -> str:
+def _versions(object: str) -> str:
     columns = CRM_COLUMNS[object]
     kept = ", ".join(columns)
-    said = ", ".join(f"v.{name}" for name in columns if name != "updated_at")
-    born = "coalesce(created_at, " + ALWAYS + ")" if "created_at" in columns else ALWAYS
-    newest = "updated_at DESC NULLS LAST, " if "updated_at" in columns else ""
+    born = f"coalesce(created_at, {ALWAYS})" if "created_at" in columns else ALWAYS
     return f"""
-WITH sighted AS ( -- each record once per filing; at one moment a change comes after the snapshot
-  SELECT * FROM read_parquet({texts(files)}, union_by_name = true) AS v
-  QUALIFY row_number() OVER (
-    PARTITION BY source, id, filed_at ORDER BY filing = 'changes' DESC, {newest}hash({said})) = 1
-), ended AS ( -- until it is seen again, or until a snapshot without it
-  SELECT v.*, s.filed_at AS next_snapshot, hash({said}) AS said,
-    lead(v.filed_at) OVER record AS next_sighting, row_number() OVER record AS nth
-  FROM sighted AS v ASOF LEFT JOIN crm_snapshots AS s ON v.source = s.source AND v.filed_at < s.filed_at
-  WINDOW record AS (PARTITION BY v.source, v.id ORDER BY v.filed_at)
-), seen AS (
-  SELECT *, least(coalesce(next_sighting, {FOREVER}), coalesce(next_snapshot, {FOREVER})) AS seen_until
-  FROM ended
-), news AS ( -- a sighting that says nothing new prolongs the version before it
-  SELECT *, coalesce(said = lag(said) OVER record AND filed_at = lag(seen_until) OVER record, false) AS prolongs
-  FROM seen WINDOW record AS (PARTITION BY source, id ORDER BY filed_at)
-), numbered AS (
-  SELECT *, count(*) FILTER (NOT prolongs) OVER (PARTITION BY source, id ORDER BY filed_at) AS version FROM news
-), known AS (
-  SELECT * REPLACE (max(seen_until) OVER (PARTITION BY source, id, version) AS seen_until)
-  FROM numbered WHERE NOT coalesce(archived, false)
-  QUALIFY row_number() OVER (PARTITION BY source, id, version ORDER BY filed_at) = 1
-), earliest AS (
-  SELECT *, {born} AS born FROM ended AS v WHERE nth = 1 AND NOT coalesce(archived, false)
-    AND filed_at <= coalesce((SELECT min(s.filed_at) FROM crm_snapshots AS s WHERE s.source = v.source), filed_at)
+WITH earliest AS ( -- those that the first snapshot or a change before it showed
+  SELECT *, {born} AS born
+  FROM crm_intervals AS v
+  WHERE filed_at <= coalesce((SELECT min(s.filed_at) FROM crm_snapshots AS s WHERE s.source = v.source), filed_at)
+  QUALIFY row_number() OVER (PARTITION BY source, id ORDER BY filed_at) = 1
 )
-SELECT {kept}, source, filed_at AS valid_from, seen_until AS valid_to, false AS backdated FROM known
+SELECT {kept}, source, filed_at AS valid_from, seen_until AS valid_to, false AS backdated
+FROM crm_intervals WHERE NOT coalesce(archived, false)
 {_backdated(object)}
 """
 
@@ -126,7 +96,7 @@ def _earlier(object: str, replaced: dict[str, str], start: str, end: str) -> str
     return f"""
 UNION ALL BY NAME
 SELECT {", ".join(expressions)}, source, {start} AS valid_from, {end} AS valid_to, true AS backdated
-FROM earliest WHERE {start} < {end}
+FROM earliest WHERE {start} < {end} AND NOT coalesce(archived, false)
 """
 
 

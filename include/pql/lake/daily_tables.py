@@ -59,7 +59,8 @@ SELECT day, anonymous_id, user_id, min(occurred_at) AS "at"
 FROM events WHERE anonymous_id <> user_id GROUP BY day, anonymous_id, user_id
 """
 
-# What each day's events say of users and accounts, without repeats. A null says nothing.
+# What each day's events say of users and accounts, without repeats; a null says nothing. Most say one thing all day:
+# those need no sorting.
 _TRAITS = """
 WITH stated AS (
   SELECT day, 'user' AS kind, raw_id AS id, user_traits AS said, occurred_at AS "at", event_id
@@ -67,18 +68,25 @@ WITH stated AS (
   UNION ALL
   SELECT day, 'account', account_hint, account_traits, occurred_at, event_id
   FROM events WHERE account_traits IS NOT NULL AND account_hint IS NOT NULL
+), days AS (
+  SELECT day, kind, id, min(said) AS said, max(said) AS otherwise, min("at") AS "at" FROM stated GROUP BY day, kind, id
 ), news AS (
-  SELECT * FROM stated
+  SELECT stated.* FROM stated SEMI JOIN (FROM days WHERE said <> otherwise) AS d USING (day, kind, id)
   QUALIFY said IS DISTINCT FROM lag(said) OVER (PARTITION BY day, kind, id ORDER BY "at", event_id)
-), single AS (
+), changing AS (
   SELECT news.day, news.kind, news.id, t.key AS name, news."at",
     arg_max(CAST(t.value AS VARCHAR), news.event_id) AS value
   FROM news, json_each(news.said) AS t
   WHERE t.type NOT IN ('NULL', 'OBJECT', 'ARRAY')
   GROUP BY news.day, news.kind, news.id, t.key, news."at"
 )
-SELECT day, kind, id, name, value, "at" FROM single
-QUALIFY value IS DISTINCT FROM lag(value) OVER (PARTITION BY day, kind, id, name ORDER BY "at")
+SELECT days.day, days.kind, days.id, t.key AS name, CAST(t.value AS VARCHAR) AS value, days."at"
+FROM days, json_each(days.said) AS t
+WHERE days.said = days.otherwise AND t.type NOT IN ('NULL', 'OBJECT', 'ARRAY')
+UNION ALL BY NAME (
+  SELECT day, kind, id, name, value, "at" FROM changing
+  QUALIFY value IS DISTINCT FROM lag(value) OVER (PARTITION BY day, kind, id, name ORDER BY "at")
+)
 """
 
 

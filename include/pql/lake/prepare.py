@@ -163,8 +163,16 @@ SELECT from_id, to_id, min("at") AS "at" FROM (
 
 _TRAITS = """
 CREATE OR REPLACE TEMP TABLE traits AS
-SELECT kind, id, name, value, "at" FROM daily_traits
-QUALIFY value IS DISTINCT FROM lag(value) OVER (PARTITION BY kind, id, name ORDER BY "at", value)
+WITH ever AS (
+  SELECT kind, id, name, min(value) AS value, max(value) AS otherwise, min("at") AS "at"
+  FROM daily_traits GROUP BY kind, id, name
+)
+SELECT kind, id, name, value, "at" FROM ever WHERE value = otherwise
+UNION ALL BY NAME (
+  SELECT kind, id, name, value, "at"
+  FROM daily_traits SEMI JOIN (FROM ever WHERE value <> otherwise) AS changing USING (kind, id, name)
+  QUALIFY value IS DISTINCT FROM lag(value) OVER (PARTITION BY kind, id, name ORDER BY "at", value)
+)
 """
 
 
