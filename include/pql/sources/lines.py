@@ -79,8 +79,8 @@ def slow_view(con: duckdb.DuckDBPyConnection, view: str, path: Path, format: For
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
+    with path.open("rb") as file:
+        first = file.readline().decode("utf-8-sig", "replace")
     if not first.strip():
         raise UserError(f"{path.name} is empty: a CSV file begins with a line of column names.")
     delimiter = max(_DELIMITERS, key=first.count)

@@ -68,7 +68,8 @@ def days_to_export(
         return today - timedelta(days=settings.history_days - 1), today
     lookback = timedelta(days=settings.lookback_days if mode == "nightly" else 0)
     known = [day for day in exported if day <= today]
-    since = min(max(known, default=today), today - timedelta(days=settings.lookback_days - 1))
+    looked_back = today - timedelta(days=settings.lookback_days - 1)
+    since = min(max(known), max(looked_back, min(known))) if known else looked_back
 
     def is_wanted(day: date) -> bool:
         at = exported.get(day)
@@ -90,19 +91,18 @@ class _Export:
         self._request = request
         self._con = request.con
         self._file = file
-        self._events = folder / "events.parquet"
+        self._events = folder / "events"  # a folder per day, so that publishing a day reads that day only
         self._query = events_sql("pql_source_rows", settings, exported_at=request.now)
         self._settings = settings
         self._parse(folder)
-        source = f"read_parquet({sql.text(self._events)})"
         named = "why IS NULL AND coalesce(user_id, anonymous_id) IS NOT NULL"
         counts = self._con.execute(
-            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({named})) FROM {source}"
+            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({named})) FROM {self._source}"
         ).fetchone()
         assert counts is not None
         self.read, nobody = counts
         self.note = f"{nobody} events name neither a user nor a device and were left out" if nobody else ""
-        self._usable = f"SELECT {', '.join(EVENT_COLUMNS)} FROM {source} WHERE {named}"
+        self._named = named
 
     def publish(self, first: date, last: date) -> tuple[int, list[Mark]]:
         """(rows in the lake, marks), each day as a unit of its own; a day without events is emptied."""
@@ -112,7 +112,7 @@ class _Export:
         for number, day in enumerate(days):
             published = self._request.lake.publish_events(
                 self._con,
-                f"{self._usable} AND mixpanel_day = DATE {sql.text(day)}",
+                self._select(day),
                 source=self._request.source,
                 unit=day.isoformat(),
                 start=_end(self._settings, day - timedelta(days=1)),
@@ -124,14 +124,23 @@ class _Export:
             self._request.progress(f"Mixpanel {day}", (number + 1) / len(days))
         return rows, marks
 
+    def _select(self, day: date) -> str:
+        own = self._events / f"mixpanel_day={day}"
+        source = f"read_parquet({sql.text(own / '*.parquet')})" if own.exists() else self._source
+        return f"SELECT {', '.join(EVENT_COLUMNS)} FROM {source} WHERE {self._named} AND mixpanel_day = {sql.text(day)}"
+
     def quarantine(self, first: date, last: date) -> int:
         """How many lines could not be used; they are in quarantine, under the span they were exported in."""
         bad = self._con.execute(
-            f"SELECT line, why, record FROM read_parquet({sql.text(self._events)}) WHERE why IS NOT NULL ORDER BY line"
+            f"SELECT line, why, record FROM {self._source} WHERE why IS NOT NULL ORDER BY line"
         ).fetchall()
         records = (Quarantined(f"{self._file.name}:{line}", why, record) for line, why, record in bad)
         self._request.lake.quarantine(self._request.source, f"{first}-{last}", records)
         return len(bad)
+
+    @property
+    def _source(self) -> str:
+        return f"read_parquet({sql.text(self._events / '**' / '*.parquet')})"
 
     def _parse(self, folder: Path) -> None:
         lines.fast_view(self._con, "pql_source_rows", self._file, "ndjson")
@@ -140,15 +149,20 @@ class _Export:
                 return
         except duckdb.Error:
             pass  # a line that is no JSON: number the lines and say which
+        self._events = folder / "numbered"
         lines.slow_view(self._con, "pql_source_rows", self._file, "ndjson", folder)
         self._write()
 
     def _write(self) -> int:
         """Write the events by day; how many are unusable."""
-        self._con.execute(f"COPY ({self._query}) TO {sql.text(self._events)} (FORMAT parquet)")
-        found = self._con.execute(
-            f"SELECT count(*) FROM read_parquet({sql.text(self._events)}) WHERE why IS NOT NULL"
-        ).fetchone()
+        by_day = "FORMAT parquet, PARTITION_BY (mixpanel_day), WRITE_PARTITION_COLUMNS"
+        self._con.execute(f"COPY ({self._query}) TO {sql.text(self._events)} ({by_day})")
+        self._events.mkdir(
+            exist_ok=True
+        )  # an export without a line writes no file: the columns are needed all the same
+        none = f"SELECT * FROM ({self._query}) LIMIT 0"
+        self._con.execute(f"COPY ({none}) TO {sql.text(self._events / 'none.parquet')} (FORMAT parquet)")
+        found = self._con.execute(f"SELECT count(*) FROM {self._source} WHERE why IS NOT NULL").fetchone()
         assert found is not None
         return int(found[0])
 
