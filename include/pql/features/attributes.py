@@ -62,7 +62,7 @@ def make_attributes(scratch: Scratch, names: Sequence[str], moment_count: int, *
 _ACCOUNT_TRAITS = """
 WITH seen AS (
     SELECT 'org:' || r.id AS account_key, r.name, t.m, max(row(r."at", r.value)) AS newest
-    FROM (SELECT * FROM traits WHERE kind = 'account' AND value IS NOT NULL AND name IN ({names})) r
+    FROM (SELECT * FROM f_trait WHERE kind = 'account' AND name IN ({names})) r
     ASOF JOIN f_moment t ON r."at" < t."at" GROUP BY ALL)
 SELECT account_key, name, m, (max(newest) OVER (PARTITION BY account_key, name ORDER BY m))[2] AS value FROM seen
 """

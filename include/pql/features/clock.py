@@ -29,6 +29,11 @@ class Clock:
     def __len__(self) -> int:
         return len(self.instants)
 
+    @property
+    def latest(self) -> str:
+        """The last instant, as text."""
+        return str(self.instants[-1:].astype("datetime64[us]").max(initial=np.datetime64(0, "us")))
+
     def enters(self, at: Ints) -> Ints:
         """Position of the first instant at which an event at `at` counts; len(self) if none (SEM-T2)."""
         return np.searchsorted(self.instants, at, side="right")

@@ -33,7 +33,7 @@ class Frame:
         """All columns, one row per point."""
         attributes = {f"attr.{name}": values for name, values in self._attributes.items()}
         columns = {**self._about(), **attributes, **self._signals, **dict(self._windows()), **self._stages()}
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, copy=False)
 
     @cached_property
     def _measures(self) -> Measures:
@@ -125,7 +125,8 @@ def _share(part: Column | pd.Series, whole: Column | pd.Series) -> Floats:
     """part ÷ whole in %; unknown where either is, or the whole is 0."""
     above, below = _numbers(part), _numbers(whole)
     told = ~np.isnan(above) & ~np.isnan(below) & (below != 0)
-    return np.divide(above * 100, below, out=np.full(len(above), np.nan), where=told)
+    share: Floats = np.divide(above * 100, below, out=np.full(len(above), np.nan), where=told)
+    return share
 
 
 def _numbers(values: Column | pd.Series) -> Floats:

@@ -60,7 +60,7 @@ WITH seen AS (
 one AS (SELECT user_id, min(hint) AS hint, min(m) AS m FROM seen GROUP BY user_id HAVING min(hint) = max(hint)),
 many AS (
     SELECT b.user_id, greatest(t.m, b.m_from) AS m, max(row(p.last_at, p.account_hint)) AS newest
-    FROM f_member b JOIN presence p USING (raw_id) ASOF JOIN f_moment t ON p.first_at < t."at"
+    FROM f_member b JOIN f_presence p USING (raw_id) ASOF JOIN f_moment t ON p.first_at < t."at"
     WHERE p.account_hint IS NOT NULL AND t.m < b.m_to AND b.user_id NOT IN (SELECT user_id FROM one)
     GROUP BY ALL),
 running AS (SELECT user_id, m, max(newest) OVER (PARTITION BY user_id ORDER BY m) AS newest FROM many)
@@ -88,7 +88,7 @@ def make_user_traits(scratch: Scratch) -> None:
         "f_user_trait",
         """WITH seen AS (
                SELECT b.user_id, r.name, greatest(t.m, b.m_from) AS m, max(row(r."at", r.value)) AS newest
-               FROM f_member b JOIN (SELECT * FROM traits WHERE kind = 'user' AND value IS NOT NULL) r ON r.id = b.raw_id
+               FROM f_member b JOIN (SELECT * FROM f_trait WHERE kind = 'user') r ON r.id = b.raw_id
                ASOF JOIN f_moment t ON r."at" < t."at"
                WHERE t.m < b.m_to GROUP BY ALL)
            SELECT user_id, name, m, (max(newest) OVER (PARTITION BY user_id, name ORDER BY m))[2] AS value FROM seen""",

@@ -15,7 +15,7 @@ from pql.features.pairs import Pairs, count_pairs
 from pql.features.panel import Panel, Rows, Stretch, once_a_day, stretch
 from pql.features.rows import Field, Keys, Usage, Want, exact
 from pql.features.scratch import Flags, Floats, Ints
-from pql.features.signup import Signups, days_of
+from pql.features.signup import Signups
 from pql.features.subjects import Subjects
 from pql.usage import session_need, value_need
 
@@ -73,7 +73,7 @@ class Grain:
     panel: Panel
     rows: Rows
     signup_day: Ints  # of the subject: what `first:` windows start from (SEM-T4)
-    own_signup_at: Ints  # of the entity itself
+    own_signup: tuple[Ints, Ints]  # of the entity itself: µs and local date
     per_user: bool
 
     @cached_property
@@ -133,16 +133,17 @@ class Grain:
 
     def _valued(self, signal: Signal, keys: Keys) -> Floats:
         if signal.measure == "minutes":
-            return np.divide(self.total(keys, "minutes", signal.window), 1e6)
+            return exact(np.zeros(1, dtype=np.int64), self.total(keys, "minutes", signal.window))
         summed = exact(self.total(keys, "units", signal.window), self.total(keys, "micros", signal.window))
         if signal.measure == "sum":
             return summed
         count = self.total(keys, "values", signal.window)
-        return np.divide(summed, count, out=np.full(len(count), np.nan), where=count > 0)
+        average: Floats = np.divide(summed, count, out=np.full(len(count), np.nan), where=count > 0)
+        return average
 
     def _days_since(self, keys: Keys) -> Floats:
         newest = self.stretch(Window()).last(self.chosen(keys))
-        since = days_of(self.own_signup_at, self.material.timezone)
+        since = self.own_signup[1].copy()
         seen = newest >= 0
         since[seen] = self.rows.day[newest[seen]]
         return (self.window_day - since).astype(np.float64)
@@ -150,7 +151,7 @@ class Grain:
     def _hours_to(self, keys: Keys) -> Floats:
         first = self.stretch(Window()).first(self.chosen(keys))
         at = self.rows.columns[Want(keys, "first").name]
-        return hours_between(self.own_signup_at, np.where(first >= 0, at[first], -1) if len(at) else first)
+        return hours_between(self.own_signup[0], np.where(first >= 0, at[first], -1) if len(at) else first)
 
     def _change(self, signal: Signal, keys: Keys) -> Floats:
         now = self.total(keys, "count", signal.window)
@@ -176,9 +177,9 @@ class Measures:
     def __init__(self, material: Material, panel: Panel) -> None:
         self.material = material
         self.panel = panel
-        self.signup_at = material.signups.earliest(panel, material.subjects.member_stay)
-        self.signup_day = days_of(self.signup_at, material.timezone)
-        self.stays = Grain(material, panel, material.by_stay, self.signup_day, self.signup_at, per_user=False)
+        signup = material.signups.earliest(panel, material.subjects.member_stay, material.timezone)
+        self.signup_at, self.signup_day = signup
+        self.stays = Grain(material, panel, material.by_stay, self.signup_day, signup, per_user=False)
 
     @cached_property
     def _parent(self) -> Ints:
@@ -187,7 +188,8 @@ class Measures:
         start = self.panel.first_at(m.subjects.member_stay, m.signups.born_k)
         length = self.panel.ends[m.subjects.member_stay] - start
         within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-        return np.repeat(start, length) + within
+        parent: Ints = np.repeat(start, length) + within
+        return parent
 
     @cached_property
     def users(self) -> Grain:
@@ -197,7 +199,7 @@ class Measures:
         length = self.panel.ends[m.subjects.member_stay] - start
         member = np.repeat(np.arange(len(length)), length)
         panel = Panel(member, self.panel.k[self._parent], len(length), self.panel.span)
-        own = m.signups.earliest(panel, np.arange(len(length)))
+        own = m.signups.earliest(panel, np.arange(len(length)), m.timezone)
         return Grain(m, panel, m.by_member, self.signup_day[self._parent], own, per_user=True)
 
     def value(self, signal: Signal) -> Floats:

@@ -6,6 +6,8 @@ did on a shared device stays with the first person who signed in there; a link t
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 
@@ -43,18 +45,20 @@ def _root(parent: dict[str, tuple[str, int]], person: str) -> str:
 
 
 def make_members(scratch: Scratch, moments: Ints) -> None:
-    """Create the tables that everything about identity starts from.
+    """Create the tables that everything about identity starts from, each view being read once.
 
-    `f_moment` (m, at); `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
+    `f_moment` (m, at); `f_presence` and `f_trait`: the views as far as any moment reaches; `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
     `f_member` (raw_id, user_id, m_from, m_to): whose events these are at moments m_from ≤ m < m_to. Visitors who
     are linked to nobody are not in it.
     """
     scratch.put("f_moment", {"m": pa.array(np.arange(len(moments))), "at": pa.array(moments.astype("datetime64[us]"))})
+    last = '(SELECT max("at") FROM f_moment)'
+    scratch.make("f_presence", f"SELECT * FROM presence WHERE first_at < {last}")
+    scratch.make("f_trait", f'SELECT * FROM traits WHERE "at" < {last} AND value IS NOT NULL')
     scratch.make(
         "f_pair",
         """SELECT p.raw_id, p.account_hint, t.m::INTEGER AS m, p.first_at
-           FROM (SELECT raw_id, account_hint, min(first_at) AS first_at FROM presence
-                 WHERE first_at < (SELECT max("at") FROM f_moment) GROUP BY ALL) p
+           FROM (SELECT raw_id, account_hint, min(first_at) AS first_at FROM f_presence GROUP BY ALL) p
            ASOF JOIN f_moment t ON p.first_at < t."at" """,
     )
     _make_links(scratch, moments)
@@ -78,10 +82,7 @@ def _make_links(scratch: Scratch, moments: Ints) -> None:
         chain.append((raw, int(np.searchsorted(moments, since, side="right")), user))
     last_at = {(raw, m): user for raw, m, user in chain}  # of two at one moment the later stands
     ordered = sorted(last_at)
-    ends = [
-        following[1] if following[0] == raw else len(moments)
-        for (raw, _), following in zip(ordered, [*ordered[1:], ("", 0)], strict=True)
-    ]
+    ends = [m if raw == before else len(moments) for (before, _), (raw, m) in pairwise([*ordered, ("", 0)])]
     scratch.put(
         "f_link",
         {

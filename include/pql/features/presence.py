@@ -30,11 +30,11 @@ class Presence:
 def read_presence(scratch: Scratch, clock: Clock, *, by_hint: bool) -> Presence:
     """Presence of the members in `f_part`."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
-    make_segments(scratch, clock, "f_presence_segment", "presence", "true")
+    make_segments(scratch, clock, "f_presence_segment", "f_presence")
     found = scratch.fetch(
         f"""WITH seen AS (
                 SELECT p.stay, g.k, max(epoch_us(u.newest_ingested_at)) AS newest, min(epoch_us(u.first_at)) AS first
-                FROM presence u JOIN f_part p ON p.raw_id = u.raw_id {hint}
+                FROM f_presence u JOIN f_part p ON p.raw_id = u.raw_id {hint}
                      JOIN f_presence_segment g ON g.day = u.day AND g.seg = u.seg
                 GROUP BY p.stay, g.k)
             SELECT stay::BIGINT AS stay, k, max(newest) OVER so_far AS newest, min(first) OVER so_far AS first

@@ -52,10 +52,14 @@ class Usage:
     def __init__(self, scratch: Scratch, clock: Clock, keys: Keys, *, by_hint: bool) -> None:
         self._scratch = scratch
         hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
-        make_segments(scratch, clock, "f_segment", "usage", f"match IN ({listed(keys)})")
-        self._joined = (
-            f"usage u JOIN f_part p ON p.raw_id = u.raw_id {hint} JOIN f_segment g ON g.day = u.day AND g.seg = u.seg"
+        scratch.make(
+            "f_usage",
+            f"""SELECT p.stay, p.member, u.* EXCLUDE (raw_id, account_hint), (u.day - DATE '1970-01-01')::BIGINT AS day_number
+                FROM usage u JOIN f_part p ON p.raw_id = u.raw_id {hint}
+                WHERE u.match IN ({listed(keys)}) AND u.first_at < $1::TIMESTAMP""",
+            [clock.latest],
         )
+        make_segments(scratch, clock, "f_segment", "f_usage")
 
     def rows(self, grain: Grain, wants: Iterable[Want]) -> Rows:
         """One row per stay or member, day and segment, with a column per want."""
@@ -66,8 +70,8 @@ class Usage:
         keys: Keys = frozenset().union(*(want.keys for want in columns))
         sums = [f"{_sum(want)} AS c{i}" for i, want in enumerate(columns)]
         found = self._scratch.fetch(
-            f"""SELECT p.{grain} AS entity, (u.day - DATE '1970-01-01')::BIGINT AS day_number, g.k {"".join(f", {s}" for s in sums)}
-                FROM {self._joined} WHERE u.match IN ({listed(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
+            f"""SELECT u.{grain} AS entity, u.day_number, g.k, {", ".join(sums)}
+                FROM f_usage u JOIN f_segment g USING (day, seg) WHERE u.match IN ({listed(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
         )
         values = {want.name: found[f"c{i}"].astype(np.int64, copy=False) for i, want in enumerate(columns)}
         return Rows(found["entity"], found["day_number"], found["k"], values)
@@ -76,15 +80,15 @@ class Usage:
         """One row per entity, value, day and segment; column `pair` numbers (entity, value), sorted by pair, day, k."""
         found = self._scratch.fetch(
             f"""WITH seen AS (
-                    SELECT DISTINCT p.{grain} AS entity, u.{what} AS item, (u.day - DATE '1970-01-01')::BIGINT AS day_number, g.k
-                    FROM {self._joined} WHERE u.match IN ({listed(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
+                    SELECT DISTINCT u.{grain} AS entity, u.{what} AS item, u.day_number, g.k
+                    FROM f_usage u JOIN f_segment g USING (day, seg) WHERE u.match IN ({listed(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
                 SELECT entity, dense_rank() OVER (ORDER BY entity, item) AS pair, day_number, k
                 FROM seen ORDER BY pair, day_number, k"""
         )
         return Rows(found["entity"], found["day_number"], found["k"], {"pair": found["pair"]})
 
 
-def make_segments(scratch: Scratch, clock: Clock, name: str, view: str, where: str) -> None:
+def make_segments(scratch: Scratch, clock: Clock, name: str, view: str, where: str = "true") -> None:
     """Create `name` (day, seg, k): where on the clock the rows of a segment begin to count.
 
     ValueError if the rows of one segment count at different instants: the view was not cut for these moments.

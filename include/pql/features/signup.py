@@ -30,8 +30,8 @@ class Signups:
     at: Ints
     born_k: Ints  # per member: where its first event counts
 
-    def earliest(self, panel: Panel, entity_of_member: Ints) -> Ints:
-        """Per point the earliest signup (µs) over the members of its entity; all of them are born somewhere."""
+    def earliest(self, panel: Panel, entity_of_member: Ints, timezone: str) -> tuple[Ints, Ints]:
+        """Per point the earliest signup over the members of its entity, as µs and as local date."""
         values, code = np.unique(self.at, return_inverse=True)
         entity = entity_of_member[self.member]
         start, stop = panel.first_at(entity, self.k_from), panel.first_at(entity, self.k_to)
@@ -46,30 +46,24 @@ class Signups:
         lengths = stop[brief] - start[brief]
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         np.minimum.at(found, np.repeat(start[brief], lengths) + within, np.repeat(code[brief], lengths))
-        return values[found] if len(found) else found
-
-
-def days_of(instants: Ints, timezone: str) -> Ints:
-    """Local dates of many instants with few different values."""
-    values, code = np.unique(instants, return_inverse=True)
-    return local_days(values, timezone)[code]
+        return values[found], local_days(values, timezone)[found]
 
 
 def read_signups(scratch: Scratch, clock: Clock, signup_key: str | None, *, by_hint: bool) -> Signups:
-    """Signups of the members in `f_part`; `signup_key` is the stored usage of the signup event, if there is one."""
+    """Signups of the members in `f_part` and `f_usage`; `signup_key` is the stored usage of the signup event, if there is one."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM x.account_hint" if by_hint else ""
     first = scratch.fetch(
         f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN f_pair x ON x.raw_id = p.raw_id {hint}
             GROUP BY p.member ORDER BY p.member"""
     )
     event = scratch.fetch(
-        f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN usage x ON x.raw_id = p.raw_id {hint}
-            WHERE x.match = $1 GROUP BY p.member ORDER BY p.member""",
+        """SELECT p.member, epoch_us(min(p.first_at)) AS at FROM f_usage p JOIN f_segment USING (day, seg)
+            WHERE p.match = $1 GROUP BY p.member ORDER BY p.member""",
         [signup_key],
     )
     trait = scratch.fetch(
         """SELECT DISTINCT p.member, epoch_us(x."at") AS known, epoch_us(TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ)) AS at
-           FROM f_part p JOIN traits x ON x.id = p.raw_id
+           FROM f_part p JOIN f_trait x ON x.id = p.raw_id
            WHERE x.kind = 'user' AND x.name = $1 AND TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ) IS NOT NULL""",
         [SIGNUP_TRAIT],
     )

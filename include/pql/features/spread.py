@@ -115,8 +115,7 @@ class Attributes:
     def subjects_per_account(self) -> Ints:
         """Per point how many points have its account and moment: of user subjects, the account's users."""
         key = self.account.code[self.account_row][self.run] * self.account.moment_count + self.moment
-        _, group, count = np.unique(key, return_inverse=True, return_counts=True)
-        users: Ints = count[group]
+        users: Ints = np.bincount(key)[key]
         return users
 
     def _crm(self) -> dict[str, Column]:
