@@ -116,6 +116,8 @@ def postgres() -> Iterator[Callable[[str], str]]:
     base = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     admin = create_engine(base, isolation_level="AUTOCOMMIT")
     with admin.connect() as conn:
+        conn.execute(text("ALTER SYSTEM SET fsync = off"))  # it need not survive the machine, only the tests
+        conn.execute(text("SELECT pg_reload_conf()"))
         conn.execute(text("CREATE DATABASE migrated"))
     store.migrate(base.replace("/postgres?", "/migrated?"))
 

@@ -42,13 +42,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     begun = time.monotonic()
     try:
-        with _sandbox(arguments.home, arguments.seed) as sandbox_url:
-            with _airflow(arguments.home, sandbox_url) as airflow:
-                summary = _walk(airflow, arguments.home, sandbox_url)
-                print(summary.text(airflow.url, sandbox_url, time.monotonic() - begun), flush=True)
-                if not arguments.exit:
-                    _say("everything stays up until Ctrl-C")
-                    threading.Event().wait()
+        with (
+            _sandbox(arguments.home, arguments.seed) as sandbox_url,
+            _airflow(arguments.home, sandbox_url) as airflow,
+        ):
+            summary = _walk(airflow, arguments.home, sandbox_url)
+            print(summary.text(airflow.url, sandbox_url, time.monotonic() - begun), flush=True)
+            if not arguments.exit:
+                _say("everything stays up until Ctrl-C")
+                threading.Event().wait()
     except KeyboardInterrupt:
         _say("stopped; what was sent is remembered in .demo/ (`make clean` forgets it)")
         return

@@ -119,7 +119,7 @@ def summarise(
 
 
 def _committed(effects: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
-    """Kind → delivery key → how often the sandbox committed it. Write-backs carry no key: their record stands for it."""
+    """Kind → delivery key → how often the sandbox committed it; a write-back has no key, its record stands for it."""
     found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for effect in effects:
         match effect["system"], effect["action"]:

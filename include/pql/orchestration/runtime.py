@@ -60,7 +60,11 @@ def connection(conn_id: str) -> Connection:
         raise missing(conn_id) from None
     host = found.host or ""
     if host and "://" not in host:
-        host = f"{found.schema or 'https'}://{host}" + (f":{found.port}" if found.port else "")
+        # Airflow reads the path of a URI (`https://host/a/b`) into `schema`; written by hand, schema is the scheme.
+        schema = found.schema or ""
+        scheme, path = (schema, "") if schema in ("", "http", "https") else ("", f"/{schema}")
+        scheme = scheme or (found.conn_type if found.conn_type in ("http", "https") else "https")
+        host = f"{scheme}://{host}" + (f":{found.port}" if found.port else "") + path
     return Connection(
         id=conn_id,
         host=host.rstrip("/"),

@@ -18,9 +18,9 @@ Kind = Literal["hourly", "nightly"]
 def signals_flow(kind: Kind) -> None:
     """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction."""
     reports = ingest.partial(kind=kind).expand(source=sources())
-    evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))
+    evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
-    close(wake_outbox(summary))
+    close(wake_outbox(summary))  # type: ignore[arg-type]  # an XComArg until it runs
 
 
 @task

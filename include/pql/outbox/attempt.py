@@ -37,7 +37,9 @@ class Worker:
         it sent again.
         """
         if claim.maybe_sent:
-            found = _asked(lambda: destination.find(claim.order(None)))
+            with reading(self.engine) as conn:
+                thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
+            found = _asked(lambda: destination.find(claim.order(thread)))
             if found.outcome != "not_sent":
                 return self._settle(claim, found, looked=True)
         try:

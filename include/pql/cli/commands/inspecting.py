@@ -37,7 +37,8 @@ def _lines(one: dict[str, Any]) -> list[str]:
     delta = f"  {one['score_delta_night']:+.0f} since last night" if one["score_delta_night"] is not None else ""
     lines = [
         f"{one['name']} · {one['title']} · {verdict} as of {one['as_of'][:16]} UTC   ({one['subject_key']})",
-        f"Activation {one['activation_pct']} %   Score {one['score']}{delta}   Grade {one['grade']}   Size {one['size']}",
+        f"Activation {one['activation_pct']} %   Score {one['score']}{delta}   Grade {one['grade']}"
+        + (f"   Size {one['size']}" if one["size"] else ""),
         "Stages",
         *(f"  {'✓' if s['reached_at'] else '·'} {s['stage']}  {(s['reached_at'] or '')[:16]}" for s in one["stages"]),
         "Points",

@@ -1,0 +1,90 @@
+"""What every DAG of the project must be: documented, owned, retried, tagged, told about, on pools that exist."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from pql.orchestration import notices
+from pql.orchestration.defaults import POOLS
+from pql.pipeline.project import ROOT
+
+DAGS = ROOT / "dags"
+NAMES = {"hourly_signals", "nightly_scores", "deliver"}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(dag_folder=str(DAGS))
+
+
+def test_all_files_parse(bag: DagBag) -> None:
+    """Every DAG file is read without an error, and they hold exactly the three DAGs."""
+    assert bag.import_errors == {}
+    assert set(bag.dags) == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+class TestEveryDag:
+    def test_documented(self, bag: DagBag, name: str) -> None:
+        """Its page says when it runs, what it reads and writes, what happens on failure, and whether a rerun is safe."""
+        text = bag.dags[name].doc_md or ""
+        for word in ("**Schedule**", "**Reads**", "**Writes**", "**On failure**", "**Safe to rerun"):
+            assert word in text
+
+    def test_owned_tagged_and_one_run_at_a_time(self, bag: DagBag, name: str) -> None:
+        """It has an owner, tags, a start date, a time-out, and never two runs at once by schedule."""
+        dag: DAG = bag.dags[name]
+        assert dag.owner == "revops"
+        assert "pql" in dag.tags
+        assert dag.start_date is not None
+        assert dag.dagrun_timeout is not None
+        assert dag.max_active_runs == 1
+
+    def test_tasks_retry_and_tell(self, bag: DagBag, name: str) -> None:
+        """Every task is tried again, has a time limit, and tells ops when it fails for good."""
+        for task in bag.dags[name].tasks:
+            assert task.retries >= 1, task.task_id
+            assert task.execution_timeout is not None, task.task_id
+            callbacks = task.on_failure_callback
+            assert notices.task_failed in (callbacks if isinstance(callbacks, list) else [callbacks]), task.task_id
+
+    def test_pools_exist(self, bag: DagBag, name: str) -> None:
+        """A task on a pool that nobody creates would wait for ever."""
+        assert {task.pool for task in bag.dags[name].tasks} <= {*POOLS, "default_pool"}
+
+    def test_mapped_tasks_have_names(self, bag: DagBag, name: str) -> None:
+        """Mapped tasks are labelled in the UI by what they work on, not by a number."""
+        mapped = [task for task in bag.dags[name].tasks if task.is_mapped]
+        assert mapped
+        assert all(task.map_index_template for task in mapped)
+
+    def test_wiring_only(self, bag: DagBag, name: str) -> None:
+        """A DAG file is wiring one can read in a minute, and imports no other DAG file."""
+        source = Path(bag.dags[name].fileloc).read_text()
+        assert len(source.splitlines()) <= 80
+        imported = {
+            node.module.split(".")[0]
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom) and node.module
+        }
+        assert imported <= {"__future__", "datetime", "airflow", "pql"}
+
+
+def test_history_never_reaches_a_person(bag: DagBag) -> None:
+    """`deliver` is closed to backfills, and open to the clock, the outbox and a person."""
+    assert {kind.value for kind in bag.dags["deliver"].allowed_run_types or []} == {
+        "scheduled",
+        "asset_triggered",
+        "manual",
+    }
+
+
+@pytest.mark.parametrize("name", ["hourly_signals", "nightly_scores"])
+def test_runs_cover_intervals(bag: DagBag, name: str) -> None:
+    """A run's moment is the end of its data interval, so the timetable must have intervals of some length."""
+    assert "DataInterval" in type(bag.dags[name].timetable).__name__
