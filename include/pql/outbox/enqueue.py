@@ -86,7 +86,8 @@ def _without_known(conn: Connection, merged: Merged, applied: Applied) -> list[C
         )
     )
     taken = {tuple(row) for row in known}
-    return [cause for cause, effect in zip(merged.causes, effects, strict=True) if effect not in taken]
+    fresh = {effect: cause for effect, cause in zip(effects, merged.causes, strict=True) if effect not in taken}
+    return list(fresh.values())
 
 
 def _name(cause: Cause, applied: Applied) -> str:
