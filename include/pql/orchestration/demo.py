@@ -51,6 +51,9 @@ def main() -> None:
             if not arguments.exit:
                 _say("everything stays up until Ctrl-C")
                 threading.Event().wait()
+    except (RuntimeError, TimeoutError, requests.RequestException) as error:
+        print(f"make demo: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         _say("stopped; what was sent is remembered in .demo/ (`make clean` forgets it)")
         return

@@ -69,7 +69,8 @@ def champions_of(
         free_mail_domains=project.free_mail_domains,
     )
     champions: dict[str, tuple[Champion, ...]] = {}
-    for row in found.itertuples(index=False):
-        champion = Champion(row.name or row.email or row.user_id, int(row.actions), int(row.days), row.email or "")
-        champions[row.account_key] = (*champions.get(row.account_key, ()), champion)
+    for row in found.astype(object).where(found.notna(), None).to_dict("records"):
+        name = str(row["name"] or row["email"] or row["user_id"])
+        champion = Champion(name, int(row["actions"]), int(row["days"]), str(row["email"] or ""))
+        champions[row["account_key"]] = (*champions.get(row["account_key"], ()), champion)
     return champions

@@ -66,6 +66,7 @@ class Server:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
+        self._socket.listen()  # whoever is told the address may call at once; answers begin when serving does
         self.port = int(self._socket.getsockname()[1])
         self.url = self.world.base_url = f"http://{HOST}:{self.port}"
         app = create_app(self.world, self._faults)
