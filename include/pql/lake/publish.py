@@ -141,6 +141,8 @@ def _planned(unit: Unit, files: list[EventFile], before: list[EventFile], whole:
     kept = {f.day for f in before if f.whole and f.exported_at > exported}
     held = {f.day for f in before if f.exported_at <= exported}
     emptied = [_file(unit, day, EMPTY, True) for day in sorted((whole & held) - {f.day for f in files})]
+    if own and not files and not emptied:  # something must remember that this export was newer
+        emptied = [_file(unit, own[0].day, EMPTY, False)]
     written = [f for f in [*files, *emptied] if f.day not in kept]
     replaced = [f for f in before if f.day in whole - kept and f.exported_at <= exported]
     removed = sorted({*own, *replaced} - set(written), key=lambda f: f.path)
