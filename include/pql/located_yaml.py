@@ -92,9 +92,7 @@ def compose(text: str) -> tuple[Node | None, tuple[Fault, ...]]:
         line = text.count("\n", 0, error.position or 0) + 1
         return None, (Fault(line, "the file holds a character that YAML does not allow"),)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        words = (error.problem or error.context or "cannot be read").strip()
-        return None, (Fault(mark.line + 1 if mark else 1, f"this is not YAML: {words}", _yaml_hint(words)),)
+        return None, (_not_yaml(error),)
     except Exception as error:  # ruamel raises assorted built-in errors on hostile input; none may reach the author
         return None, (Fault(1, f"this is not YAML: {error or type(error).__name__}"),)
 
@@ -129,6 +127,15 @@ def _folded(word: str) -> str:
 def _either(words: list[str]) -> str:
     marked = [quoted(w) for w in words]
     return marked[0] if len(marked) == 1 else ", ".join(marked[:-1]) + " or " + marked[-1]
+
+
+def _not_yaml(error: MarkedYAMLError) -> Fault:
+    words = (error.problem or error.context or "cannot be read").strip()
+    mark = error.problem_mark or error.context_mark
+    if "end of stream" in words or "<stream end>" in words:
+        words += " (something here is opened and never closed)"
+        mark = error.context_mark or mark  # where it began, not where the file ends
+    return Fault(mark.line + 1 if mark else 1, f"this is not YAML: {words}", _yaml_hint(words))
 
 
 def _yaml_hint(words: str) -> str:

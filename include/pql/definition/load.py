@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from pql.definition.parse import parse, parse_vocabulary
 VOCABULARY = "vocabulary.yaml"
 _NOT_DEFINITIONS = (VOCABULARY, "settings.yaml")
 _SUFFIXES = (".yaml", ".yml")
+
+Words = Mapping[str, NamedEvent | None]  # the shared events; None: declared wrongly
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,16 @@ def load(folder_or_files: Path | Sequence[Path]) -> Loaded:
     Definitions share the events of a `vocabulary.yaml` beside them. Ids must be unique; `settings.yaml` is passed over.
     """
     files, problems = _files(folder_or_files)
-    vocabularies: dict[Path, tuple[NamedEvent, ...]] = {}
+    vocabularies: dict[Path, Words | None] = {}
     definitions: list[Definition] = []
     for file in files:
         if file.parent not in vocabularies:
             vocabularies[file.parent], found = _vocabulary(file.parent / VOCABULARY)
             problems += found
-        definition, found = _read(file, vocabularies[file.parent])
+        words = vocabularies[file.parent]
+        if words is None:  # then every event would be unknown: the vocabulary's own problem says it all
+            continue
+        definition, found = _read(file, words)
         problems += found
         definitions += [definition] if definition is not None else []
     unique, twice = _unique(definitions)
@@ -68,16 +73,19 @@ def _files(folder_or_files: Path | Sequence[Path]) -> tuple[list[Path], list[Pro
     return found, []
 
 
-def _read(file: Path, vocabulary: Sequence[NamedEvent]) -> tuple[Definition | None, tuple[Problem, ...]]:
+def _read(file: Path, words: Words) -> tuple[Definition | None, tuple[Problem, ...]]:
     text, problems = _text(file)
-    return (None, problems) if text is None else parse(text, str(file), vocabulary)
+    if text is None:
+        return None, problems
+    readable = [event for event in words.values() if event is not None]
+    return parse(text, str(file), readable, unreadable=[name for name, event in words.items() if event is None])
 
 
-def _vocabulary(file: Path) -> tuple[tuple[NamedEvent, ...], tuple[Problem, ...]]:
+def _vocabulary(file: Path) -> tuple[Words | None, tuple[Problem, ...]]:
     if not file.exists():
-        return (), ()
+        return {}, ()
     text, problems = _text(file)
-    return ((), problems) if text is None else parse_vocabulary(text, str(file))
+    return (None, problems) if text is None else parse_vocabulary(text, str(file))
 
 
 def _text(file: Path) -> tuple[str | None, tuple[Problem, ...]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Dict
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Literal, cast
@@ -63,39 +63,45 @@ Parsed = tuple[Definition | None, tuple[Problem, ...]]
 Vocabulary = Sequence[NamedEvent]
 
 
-def parse(text: str, path: str, vocabulary: Vocabulary | None = None) -> Parsed:
+def parse(text: str, path: str, vocabulary: Vocabulary | None = None, unreadable: Collection[str] = ()) -> Parsed:
     """The definition written in `text` (None if it has errors) and all its problems, by line.
 
-    `path` is only for messages. `vocabulary` is the events that all definitions of a folder share.
+    `path` is only for messages. `vocabulary` is the events that all definitions of a folder share; `unreadable` names
+    those of them that are declared wrongly there, so that their uses are not called unknown here.
     """
     notes = Notes(path)
     tree, faults = compose(text)
     for fault in faults:
         notes.error(fault.line, fault.message, fault.hint)
-    definition = _Sections(notes, tree, vocabulary or ()).definition() if tree is not None else None
+    definition = _Sections(notes, tree, vocabulary or (), unreadable).definition() if tree is not None else None
     problems = tuple(sorted(notes.problems, key=lambda p: p.line))
     failed = definition is None or any(problem.level == "error" for problem in problems)
     return (None if failed else definition), problems
 
 
-def parse_vocabulary(text: str, path: str) -> tuple[tuple[NamedEvent, ...], tuple[Problem, ...]]:
-    """The shared events of a vocabulary file (those that can be read) and all its problems."""
+def parse_vocabulary(text: str, path: str) -> tuple[dict[str, NamedEvent | None] | None, tuple[Problem, ...]]:
+    """The shared events of a vocabulary file by name (None where one is wrong) and all its problems.
+
+    None in place of the events if the file cannot be read at all.
+    """
     notes = Notes(path)
     tree, faults = compose(text)
     for fault in faults:
         notes.error(fault.line, fault.message, fault.hint)
     fields = notes.fields(tree, "a vocabulary", ("events",), required=("events",)) if tree is not None else {}
     events = read_events(notes, fields["events"].value) if "events" in fields else {}
-    return tuple(e for e in events.values() if e is not None), tuple(sorted(notes.problems, key=lambda p: p.line))
+    problems = tuple(sorted(notes.problems, key=lambda p: p.line))
+    return (dict(events) if "events" in fields else None), problems
 
 
 class _Sections:
     """Reads the sections in the order in which they need each other's names."""
 
-    def __init__(self, notes: Notes, tree: Node, vocabulary: Vocabulary) -> None:
+    def __init__(self, notes: Notes, tree: Node, vocabulary: Vocabulary, unreadable: Collection[str]) -> None:
         self.notes = notes
         self.tree = tree
         self.vocabulary = vocabulary
+        self.unreadable = unreadable
         self.fields: Dict[str, Entry] = notes.fields(tree, "a definition", KEYS, required=("definition",))
         self.names = Names(
             subject=cast(Literal["account", "user"], self.choice("subject", ("account", "user"))),
@@ -196,7 +202,7 @@ class _Sections:
     # --- events ---
 
     def events(self) -> None:
-        shared = {event.name: event for event in self.vocabulary}
+        shared = {**dict.fromkeys(self.unreadable), **{event.name: event for event in self.vocabulary}}
         self.names.events.update(shared)
         node = self.node("events")
         own = read_events(self.notes, node) if node is not None else {}

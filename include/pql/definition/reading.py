@@ -22,11 +22,11 @@ class Notes:
 
     def error(self, line: int, message: str, hint: str = "") -> None:
         """Note one error."""
-        self.problems.append(Problem(self.path, line, message, hint))
+        self.problems.append(Problem(self.path, line, _one_line(message), _one_line(hint)))
 
     def warn(self, line: int, message: str, hint: str = "") -> None:
         """Note something suspicious that can still be used."""
-        self.problems.append(Problem(self.path, line, message, hint, "warning"))
+        self.problems.append(Problem(self.path, line, _one_line(message), _one_line(hint), "warning"))
 
     def unknown(self, line: int, what: str, word: str, options: Collection[str], hint: str = "") -> None:
         """Note a word that is none of the options, with the nearest one."""
@@ -192,6 +192,10 @@ def a(word: str) -> str:
     ('an `attribute`', 'a `share`')
     """
     return f"{'an' if word[0] in 'aeio' else 'a'} {quoted(word)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -1,0 +1,91 @@
+"""Loading a folder of definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pql.definition import load
+
+DEFINITION = "definition: {id}\npriority: {priority}\nsignals: {{n: {{count: login}}}}\nqualify: {{n: {{min: 1}}}}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "vocabulary.yaml").write_text(
+        "events:\n  login: Login\n  seen: {event: Seen, passive: true}\n"
+        "  signed_up: {event: Signed Up, passive: true}\n"
+    )
+    (tmp_path / "b.yaml").write_text(DEFINITION.format(id="second", priority=20))
+    (tmp_path / "c.yml").write_text(DEFINITION.format(id="first", priority=10))
+    (tmp_path / "settings.yaml").write_text("timezone: UTC\n")
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "ready.yaml").write_text("definition: [")
+    return tmp_path
+
+
+def test_definitions_come_by_priority_without_gallery_and_settings(folder: Path) -> None:
+    """A folder's own files are definitions, the highest priority first; vocabulary, settings and subfolders are not."""
+    loaded = load(folder)
+    assert [d.id for d in loaded.definitions] == ["first", "second"]
+    assert loaded.problems == ()
+    assert loaded.definition("second").priority == 20
+    with pytest.raises(KeyError):
+        loaded.definition("third")
+
+
+def test_the_vocabulary_is_shared(folder: Path) -> None:
+    """Definitions use the folder's shared events; passive ones nobody reads are left out, the sign-up never is."""
+    definition = load(folder).definitions[0]
+    assert [e.name for e in definition.events] == ["login", "signed_up"]
+
+
+def test_an_event_cannot_be_redefined(folder: Path) -> None:
+    """A shared word means the same everywhere: declaring it again is a problem at that line."""
+    (folder / "b.yaml").write_text(
+        "definition: b\nevents:\n  login: Log In\nsignals: {n: {count: login}}\nqualify: {n: {min: 1}}\n"
+    )
+    (error,) = load(folder).errors
+    assert (error.line, error.message) == (3, "event `login` is in the shared vocabulary already")
+
+
+def test_a_wrong_vocabulary_is_told_once_where_it_is_wrong(folder: Path) -> None:
+    """A mistake in the vocabulary is reported in the vocabulary, not again at every use."""
+    (folder / "vocabulary.yaml").write_text("events:\n  login: {evnt: Login}\nplays: []\n")
+    told = [(Path(p.path).name, p.line, p.message) for p in load(folder).errors]
+    assert told == [
+        ("vocabulary.yaml", 2, "unknown key `evnt` in event `login`"),
+        ("vocabulary.yaml", 3, "unknown key `plays` in a vocabulary"),
+    ]
+    (folder / "vocabulary.yaml").write_text("events: [")
+    (problem,) = load(folder).errors
+    assert problem.path.endswith("vocabulary.yaml")
+
+
+def test_ids_are_unique(folder: Path) -> None:
+    """Of two definitions with one id the second is refused, by name of the first."""
+    (folder / "d.yaml").write_text(DEFINITION.format(id="second", priority=1))
+    loaded = load(folder)
+    assert [d.id for d in loaded.definitions] == ["first", "second"]
+    (error,) = loaded.errors
+    assert error.path.endswith("d.yaml")
+    assert "b.yaml" in error.message
+
+
+def test_files_can_be_named(folder: Path) -> None:
+    """Single files can be loaded; the vocabulary beside them holds."""
+    assert [d.id for d in load([folder / "b.yaml"]).definitions] == ["second"]
+    assert [d.id for d in load(folder / "b.yaml").definitions] == ["second"]
+
+
+def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    """A missing folder, an empty one, a missing file and one that is not UTF-8 are problems, not tracebacks."""
+    assert load(tmp_path / "nowhere").errors[0].message == "there is no such folder of definitions"
+    assert load(tmp_path).problems[0].level == "warning"
+    assert "cannot be read" in load([tmp_path / "missing.yaml"]).errors[0].message
+    (tmp_path / "latin.yaml").write_bytes("definition: d\ntitle: Größe\n".encode("latin-1"))
+    (error,) = load(tmp_path).errors
+    assert (error.line, error.message) == (2, "the file is not UTF-8")
+    (tmp_path / "folder.yaml").mkdir()
+    assert any("folder.yaml" in p.path and "cannot be read" in p.message for p in load(tmp_path).errors)

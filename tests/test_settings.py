@@ -1,0 +1,105 @@
+"""Reading the project's settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pql.settings import FilesSource, Settings, load_settings
+from pql.types import UserError
+
+WRONG = """\
+timezon: UTC
+timezone: Mars/Base
+storm_floor: many
+sources:
+  a: {kind: files, path: "x/*.csv", emits: [{name: x, tme: y, where: {a: {foo: 1}}}]}
+  b: {kind: mixpannel}
+  c: {path: x}
+  d: {kind: files, format: xml, path: 3, emits: []}
+  e:
+  f: {kind: files, path: x, emits: [{name: x, event: y, time: t}]}
+destinations:
+  w: {kind: webhook, conection: x}
+  h: {kind: hubspot, ur: x}
+"""
+TOLD = """\
+1: unknown key `timezon` — did you mean `timezone`?
+2: timezone: there is no time zone `Mars/Base`, for example `Europe/Berlin`
+3: `storm_floor`: input should be a valid integer, unable to parse string as an integer, not `many`
+5: `sources a emits 1`: column `a` must be a value, a list of values or `{exists: true}`
+5: `time` of `sources a emits 1` is missing
+5: unknown key `tme` of `sources a emits 1` — did you mean `time`?
+6: `b` cannot be of kind `mixpannel` — did you mean `mixpanel`?
+7: `c` of `sources` does not say its `kind`
+8: `emits` of `sources d`: list should have at least 1 item after validation, not 0
+8: `format` of `sources d` cannot be `xml` — it can be `ndjson`, `csv` or `parquet`
+8: `path` of `sources d`: input should be a valid string, not `3`
+9: `e` of `sources`: input should be a valid dictionary or object to extract fields from, not empty
+10: `sources f emits 1`: say either `event` (the column with the event's name) or `name` (one fixed name)
+12: `connection` of `destinations w` is missing
+12: unknown key `conection` of `destinations w` — did you mean `connection`?
+13: unknown key `ur` of `destinations h` — did you mean `url`?
+"""
+
+
+def test_everything_wrong_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
+    """Wrong settings are refused with every problem, its line, and what was probably meant."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(WRONG)
+    with pytest.raises(UserError) as error:
+        load_settings(file)
+    lines = [line.removeprefix(f"{file}:") for line in str(error.value).splitlines()]
+    found, expected = (sorted(text, key=lambda t: (int(t.split(":")[0]), t)) for text in (lines, TOLD.splitlines()))
+    assert found == expected
+
+
+def test_paths_are_those_of_the_settings_file(tmp_path: Path) -> None:
+    """A source's path counts from the settings file; addresses of object stores stay as they are."""
+    emits = "emits: [{name: Login, time: at, user: id}]"
+    (tmp_path / "settings.yaml").write_text(
+        f"sources:\n  near: {{kind: files, path: ../data/*.csv, {emits}}}\n"
+        f"  far: {{kind: files, path: 's3://bucket/x/*.csv', {emits}}}\n"
+        f"  fixed: {{kind: files, path: /data/x.csv, {emits}}}\n"
+    )
+    sources = load_settings(tmp_path / "settings.yaml").sources
+    paths = {name: source.path for name, source in sources.items() if isinstance(source, FilesSource)}
+    assert paths == {
+        "near": f"{tmp_path.resolve().parent}/data/*.csv",
+        "far": "s3://bucket/x/*.csv",
+        "fixed": "/data/x.csv",
+    }
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    """SEM-T1, SEM-D2: without a word the time zone is UTC and the horizon two days."""
+    (tmp_path / "settings.yaml").write_text("{}")
+    settings = load_settings(tmp_path / "settings.yaml")
+    assert settings == Settings()
+    assert (settings.timezone, settings.horizon_hours) == ("UTC", 48)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", ":1: this is not YAML"),
+        (b"", ":1: the file is empty"),
+        (b"- a", "settings"),
+        (b"timezone: \xff", ":1: the file is not UTF-8"),
+        (b"timezone: UTC\ntimezone: UTC", ":2: key `timezone` was already given in line 1"),
+    ],
+)
+def test_what_cannot_be_read_is_a_user_error(tmp_path: Path, content: bytes, message: str) -> None:
+    """A file that is no settings at all is refused with file and line."""
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"settings\.yaml:\d+: ") as error:
+        load_settings(file)
+    assert message in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """No settings file: the error says where it was looked for."""
+    with pytest.raises(UserError, match=r"nowhere\.yaml: the settings cannot be read"):
+        load_settings(tmp_path / "nowhere.yaml")
