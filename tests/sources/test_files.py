@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from pql import sources
 from pql.types import UserError
@@ -212,6 +214,19 @@ def test_times_become_utc(reader: Any, write: Any, value: Any, format: str | Non
     assert [str(row[0]) for row in reader.events("occurred_at")] == [expected]
 
 
+def test_a_kind_of_event_can_have_a_time_zone_of_its_own(reader: Any, write: Any) -> None:
+    """SEM-T1: the zone of the event's mapping goes before the source's, and that before the project's."""
+    write("log.ndjson", lines({**A, "at": "2026-03-01 12:00"}))
+    tokyo = {**CLICK, "timezone": "Asia/Tokyo"}
+    for chosen, hour in (
+        (files("log.ndjson", tokyo, timezone="Europe/Berlin"), 3),
+        (files("log.ndjson", timezone="Europe/Berlin"), 11),
+        (files("log.ndjson"), 17),
+    ):
+        reader.read(chosen, timezone="America/New_York")
+        assert [row[0].hour for row in reader.events("occurred_at")] == [hour]
+
+
 def test_one_row_can_stand_for_several_events(reader: Any, write: Any) -> None:
     """A user row is a sign-up of its own and an invitation of whoever invited him, if anybody did."""
     write("users.csv", "id,made,org,by,mail\n1,2026-03-01,7,,a@x.test\n2,2026-03-02,7,1,b@x.test\n")
@@ -308,12 +323,29 @@ def test_when_a_file_was_written_is_when_its_events_were_received(reader: Any, w
     assert reader.events("ingested_at") == [(datetime(2026, 3, 4, 1),)]  # noqa: DTZ001  # naive UTC
 
 
+@pytest.mark.parametrize(
+    ("emit", "more", "said"),
+    [
+        ({"name": "X", "time": "at"}, {}, r"sources\.src\.emits\[0\] needs `user` or `anonymous`"),
+        ({**CLICK, "time_format": "%Q"}, {}, r"log\.ndjson cannot be read with this mapping: .*%Q"),
+        (CLICK, {"encoding": "latin-42"}, r"sources\.src\.encoding: .*latin-42"),
+    ],
+)
+def test_a_mapping_that_cannot_work_says_what_is_wrong(
+    reader: Any, write: Any, emit: dict[str, Any], more: dict[str, Any], said: str
+) -> None:
+    """A wrong setting is an error that names the setting, never a traceback from the engine or an empty lake."""
+    write("log.ndjson", lines(A))
+    with pytest.raises(UserError, match=said):
+        reader.read(files("log.ndjson", emit, **more))
+
+
 def test_check_says_what_the_glob_matches(reader: Any, write: Any) -> None:
     """The connection test of files lists them."""
     write("a.ndjson", lines(A))
     write("b.ndjson", lines(B))
-    settings = sources.files.FilesSource.model_validate(files("*.ndjson"))
-    said = sources.check("src", settings, None, now=datetime(2026, 3, 5, tzinfo=UTC), base=reader.folder)
+    chosen = sources.files.FilesSource.model_validate(files("*.ndjson"))
+    said = sources.check("src", chosen, None, now=datetime(2026, 3, 5, tzinfo=UTC), base=reader.folder)
     assert said == "Source src: 2 files, a.ndjson to b.ndjson"
 
 
@@ -324,3 +356,18 @@ def test_progress_is_told_per_file(reader: Any, write: Any) -> None:
     told: list[tuple[str, float]] = []
     reader.read(files("*.ndjson"), progress=lambda what, done: told.append((what, done)))
     assert told == [("a.ndjson", 0.5), ("b.ndjson", 1.0)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["good", "broken", "timeless", "blank", "list"]), min_size=1, max_size=12))
+def test_every_line_ends_up_in_the_lake_or_in_quarantine(reader: Any, write: Any, kinds: list[str]) -> None:
+    """Nothing is lost and nothing is made up: published + quarantined = lines, and each bad line has its own number."""
+    texts = {"broken": '{"what": ', "timeless": '{"what": "x", "who": "y"}', "blank": "", "list": "[]"}
+    rows = [json.dumps({**A, "who": f"u{n}"}) if kind == "good" else texts[kind] for n, kind in enumerate(kinds)]
+    assume("good" in kinds)  # a file in which no line has the mapped columns is refused as a whole
+    write("log.ndjson", "\n".join(rows))
+    reader.cursor = {}
+    done = reader.read(files("log.ndjson"))
+    bad = [n for n, kind in enumerate(kinds, start=1) if kind not in ("good", "blank")]
+    assert done.report.published == kinds.count("good")
+    assert [json.loads(line)["where"] for line in reader.quarantined().splitlines()] == [f"log.ndjson:{n}" for n in bad]

@@ -15,10 +15,10 @@ import duckdb
 
 from pql.settings import FilesSource, HubSpotSource, MixpanelSource, Source
 from pql.sources import files, hubspot, mixpanel
-from pql.sources.reading import LakeWriter, Mode, Progress, Read, Request
-from pql.types import Connection, UserError
+from pql.sources.reading import LakeWriter, Mode, Read, Request
+from pql.types import Connection, Progress, UserError
 
-__all__ = ["LakeWriter", "Mode", "Progress", "Read", "check", "read"]
+__all__ = ["LakeWriter", "Mode", "Read", "check", "read"]
 
 
 def read(

@@ -6,6 +6,7 @@ quarantined with file and line; a file that cannot be read at all stops the run 
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ _IDENTITIES = ("user", "anonymous")
 
 def read(settings: FilesSource, request: Request, base: Path) -> Read:
     """Every file that is new or changed, published; see `pql.sources.read`."""
+    _check_settings(settings, request.source)
     mapping = hashlib.sha256(f"{_MAPPING_VERSION}{request.timezone}{settings.model_dump_json()}".encode()).hexdigest()[
         :16
     ]
@@ -48,6 +50,14 @@ def read(settings: FilesSource, request: Request, base: Path) -> Read:
         request.progress(file.name, (number + 1) / len(files))
     note = f"{nobody} rows name neither a user nor a visitor and were left out" if nobody else ""
     return Read(_added(report, IngestReport(request.source, 0, 0, 0, None, note)), {"files": known}, newest_of(marks))
+
+
+def _check_settings(settings: FilesSource, source: str) -> None:
+    emits.check(settings.emits, source)
+    try:
+        codecs.lookup(settings.encoding)
+    except LookupError:
+        raise UserError(f"sources.{source}.encoding: there is no encoding {settings.encoding}.") from None
 
 
 def check(settings: FilesSource, source: str, base: Path) -> str:
@@ -77,8 +87,7 @@ class _File:
             self._check_columns(lines.header(self._con, path, self._format))
             events = folder / "events.parquet"
             if not self._parse_fast(path, events):
-                lines.slow_view(self._con, "pql_source_rows", path, self._format, folder)
-                self._parse(events)
+                self._parse_slow(path, events, folder)
             return self._published(events)
 
     def _parse_fast(self, path: Path, events: Path) -> bool:
@@ -90,6 +99,13 @@ class _File:
             return False
         bad = self._one(f"SELECT count(*) FROM read_parquet({sql.text(events)}) WHERE why IS NOT NULL")
         return not bad[0] or self._format == "parquet"
+
+    def _parse_slow(self, path: Path, events: Path, folder: Path) -> None:
+        lines.slow_view(self._con, "pql_source_rows", path, self._format, folder)
+        try:
+            self._parse(events)
+        except duckdb.Error as error:  # every record has been looked at by itself, so it is not the file's fault alone
+            raise UserError(f"{self._file.name} cannot be read with this mapping: {error}") from error
 
     def _parse(self, events: Path) -> None:
         if self._format == "ndjson":

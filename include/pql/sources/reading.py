@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
 
 import duckdb
 
-from pql.types import IngestReport, Quarantined
+from pql.types import IngestReport, Progress, Quarantined
 
 Mode = Literal["hourly", "nightly", "history"]
-Progress = Callable[[str, float], None]  # (what is being done, how much of it is done 0–1)
 Mark = tuple[str, datetime]  # (fact key, newest fact's time)
 
 

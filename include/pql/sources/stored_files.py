@@ -46,7 +46,7 @@ class StoredFile:
         """The name its events go by in the lake.
 
         >>> StoredFile("/data/a b.json", "a b.json", 1, "", datetime(2026, 1, 1, tzinfo=UTC)).unit
-        'a_b-bddd1b81'
+        'a_b-518bd388'
         """
         stem = re.sub(r"[^A-Za-z0-9.]+", "_", PurePosixPath(self.name).name.split(".")[0])[:60]
         return f"{stem}-{hashlib.md5(self.url.encode(), usedforsecurity=False).hexdigest()[:8]}"
