@@ -77,6 +77,14 @@ class Notes:
         self.error(node.line, f"{what} must be a text, not {described(node)}")
         return None
 
+    def title(self, node: Node, what: str) -> str | None:
+        """The words of a reason; `{value}` is the only thing that can be filled in."""
+        text = self.text(node, what)
+        for word in re.findall(r"\{([^{}]*)\}", text or ""):
+            if word != "value":
+                self.error(node.line, f"{what} cannot fill in {quoted('{' + word + '}')}", "only `{value}`, the number")
+        return text
+
     def name(self, node: Node, what: str) -> str | None:
         """A text usable as a name: small letters, digits and _, beginning with a letter."""
         text = self.text(node, what)

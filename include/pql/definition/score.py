@@ -85,7 +85,7 @@ def _read_line(notes: Notes, node: Node, group: str, names: Names) -> ScoreLine 
     per, cap = (notes.number(fields[key].value, f"`{key}`") if key in fields else None for key in ("per", "max"))
     _check_units(notes, fields, per, cap)
     half_life = _read_half_life(notes, fields, signal)
-    title = notes.text(fields["title"].value, "`title`") if "title" in fields else None
+    title = notes.title(fields["title"].value, "`title`") if "title" in fields else None
     comparison = _read_when(notes, node, fields, signal) if signal else None
     if signal is None or points is None:
         return None

@@ -56,7 +56,7 @@ def _read_signal(notes: Notes, entry: Entry, names: Names) -> Signal | None:
             _note_measures(notes, entry, what, measures)
         return None
     measure = measures[0]
-    title = notes.text(fields["title"].value, f"`title` of {what}") if "title" in fields else None
+    title = notes.title(fields["title"].value, f"`title` of {what}") if "title" in fields else None
     base = Signal(entry.key, measure, title=title or "")
     signal = _read_measure(notes, fields[measure].value, base, f"`{measure}` of {what}", names)
     if measure == "share":
