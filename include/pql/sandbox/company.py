@@ -161,7 +161,7 @@ def _account(seed: int, day: int, place: int, kind: Kind) -> Account:
         ramp_at=ramp,
         moment_at=moment,
         ends_at=moment + rng.randrange(8, 28) * DAY,
-        intensity=rng.uniform(3.5, 8.5),
+        intensity=rng.uniform(2.6, 6.4),
         seats=_seats(rng, kind, len(people)),
         plan_before="free" if kind == "upgrader" or (kind == "solo" and rng.random() < 0.5) else "trial",
         utc_shift_hours=rng.choice((-5, -1, 0, 0, 0, 1, 1, 2, 5)),

@@ -17,9 +17,9 @@ EMOJI = {
 _STYLES = (
     (re.compile(r"```(.+?)```", re.S), r"<pre>\1</pre>"),
     (re.compile(r"`([^`\n]+)`"), r"<code>\1</code>"),
-    (re.compile(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])"), r"<strong>\1</strong>"),
-    (re.compile(r"(?<![\w_])_([^_\n]+)_(?![\w_])"), r"<em>\1</em>"),
-    (re.compile(r"(?<![\w~])~([^~\n]+)~(?![\w~])"), r"<s>\1</s>"),
+    (re.compile(r"(?<![\w*])\*(?! )([^*\n]+)(?<! )\*(?![\w*])"), r"<strong>\1</strong>"),
+    (re.compile(r"(?<![\w_])_(?! )([^_\n]+)(?<! )_(?![\w_])"), r"<em>\1</em>"),
+    (re.compile(r"(?<![\w~])~(?! )([^~\n]+)(?<! )~(?![\w~])"), r"<s>\1</s>"),
 )
 # The one emoji every alert begins with is drawn, so that it also shows where no emoji font is installed.
 TARGET = (
