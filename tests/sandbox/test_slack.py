@@ -84,6 +84,7 @@ def test_channels_are_listed(slack: WebClient) -> None:
     assert "sales-2019" not in names
 
 
+@pytest.mark.filterwarnings("ignore:The top-level `text` argument is missing")  # leaving it out is the test
 @pytest.mark.parametrize(
     ("args", "error"),
     [
