@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7, help="which company is simulated")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     begun = time.monotonic()
     try:
         with (
@@ -171,6 +172,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _interrupt(_signal: int, _frame: Any) -> None:
+    """The first Ctrl-C (or SIGTERM) stops everything; a second one must not stop the stopping."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
