@@ -3,5 +3,6 @@
 from pql.definition.lint import lint
 from pql.definition.load import Loaded, load
 from pql.definition.parse import parse, parse_vocabulary
+from pql.definition.schema import json_schema
 
-__all__ = ["Loaded", "lint", "load", "parse", "parse_vocabulary"]
+__all__ = ["Loaded", "json_schema", "lint", "load", "parse", "parse_vocabulary"]
