@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from pql.definition.model import Exclude
 from pql.qualification import days_before, fill_unknown, moments_needed, with_past, would_have_announced
 from pql.scoring import score
 
@@ -95,6 +96,14 @@ def test_the_end_of_an_exclusion_is_fresh_news(look):
     assert not look({}, {7: {"attr.plan": "pro"}})["was_qualified"]
 
 
+def test_removing_an_exclusion_from_the_definition_is_no_news(define):
+    """SEM-D3: today's rules judge the past, so who was only kept out by a rule that is gone qualified then."""
+    excluding = define(exclude=Exclude(attributes=(("plan_seats", (10,)),)))
+    for definition, was in [(excluding, False), (define(), True)]:
+        frames = {at: scored(definition, feature(at)) for at in moments_needed(definition, T, DAY)}
+        assert with_past(definition, frames, T)["was_qualified"].tolist() == [was]
+
+
 def test_an_unknown_attribute_takes_its_later_value(define):
     """SEM-D3 (b): connecting a CRM makes nobody news: what was unknown then counts as it is at T."""
     definition = define(SIZE)
@@ -131,7 +140,7 @@ def test_score_triggers_compare_two_scores_of_this_run(look):
 def test_a_new_subject_rises_from_nothing(look):
     """SEM-D4: an account that was not there had no points."""
     new = look({"signal.messages": 40.0}, {3: None})
-    assert (new["trigger.up"], new["trigger_by.up"]) == (True, 40)
+    assert (new["trigger.up"], new["trigger_by.up"], new["trigger.down"]) == (True, 40, False)
 
 
 def test_a_stage_holds_from_when_it_was_reached_and_the_filter_counts(look):

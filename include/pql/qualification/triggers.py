@@ -88,8 +88,12 @@ def _score_change(frame: pd.DataFrame, before: pd.DataFrame, definition: Definit
 
 
 def _score_moved(on: Trigger, frame: pd.DataFrame, before: pd.DataFrame, definition: Definition) -> Flags:
+    """A subject that was not there before can rise, not fall."""
     change = _score_change(frame, before, definition)
-    return np.asarray(change >= (on.by or 1) if on.kind == "score_up" else change <= -(on.by or 1))
+    if on.kind == "score_up":
+        return np.asarray(change >= (on.by or 1))
+    was_there = frame["subject_key"].isin(before["subject_key"]).to_numpy(dtype=bool)
+    return np.asarray(was_there & (change <= -(on.by or 1)))
 
 
 def _stage(on: Trigger, frame: pd.DataFrame, definition: Definition, timezone: str) -> Flags:
