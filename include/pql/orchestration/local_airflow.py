@@ -78,7 +78,8 @@ class LocalAirflow:
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
         }
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "PQL_"))}
+        dropped = ("AIRFLOW", "PQL_", "PYTHONDONTWRITEBYTECODE")  # every task imports anew: compiled files save half
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         return {
             **keep,
             "AIRFLOW_HOME": str(self.home),

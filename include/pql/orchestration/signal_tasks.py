@@ -20,7 +20,7 @@ def signals_flow(kind: Kind) -> None:
     reports = ingest.partial(kind=kind).expand(source=sources())
     evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
-    close(wake_outbox(summary))  # type: ignore[arg-type]  # an XComArg until it runs
+    wake_outbox(summary)  # type: ignore[arg-type]  # an XComArg until it runs
 
 
 @task
@@ -69,10 +69,15 @@ def evaluate(definition: str, kind: Kind) -> dict[str, Any]:
 def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]], kind: Kind) -> dict[str, Any]:
     """All definitions in one transaction: episodes, occurrences, deliveries. The run's summary is its result."""
     from pql import pipeline
+    from pql.orchestration import notices
     from pql.orchestration.runtime import moment, now, project
 
     with project() as opened:
-        return pipeline.decide(opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind)
+        summary = pipeline.decide(
+            opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind
+        )
+    notices.run_succeeded()
+    return summary
 
 
 @task(outlets=[OUTBOX])
@@ -83,11 +88,3 @@ def wake_outbox(summary: dict[str, Any]) -> int:
     if not summary["queued"]:
         raise AirflowSkipException("nothing new in the outbox")
     return int(summary["queued"])
-
-
-@task(trigger_rule="none_failed")
-def close(queued: int | None) -> None:
-    """The run went well: tell ops if it had not been."""
-    from pql.orchestration import notices
-
-    notices.run_succeeded()
