@@ -32,7 +32,8 @@ def test_shipped_definitions_are_free_of_problems_and_warnings(folder: Path, ids
     loaded = load(folder)
     assert loaded.problems == ()
     assert [definition.id for definition in loaded.definitions] == ids
-    settings = load_settings(folder / "settings.yaml") if (folder / "settings.yaml").exists() else None
+    own, of_project = folder / "settings.yaml", folder.parent / "settings.yaml"
+    settings = load_settings(own if own.exists() else of_project)
     assert [str(problem) for d in loaded.definitions for problem in lint(d, settings=settings)] == []
 
 
