@@ -163,5 +163,10 @@ def world(ledger: Engine) -> World:
 
 
 @pytest.fixture
+def world_on() -> type[World]:
+    return World
+
+
+@pytest.fixture
 def merge_of() -> Callable[..., Merged]:
     return merged

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from pql.outbox import claims
-from pql.outbox.backoff import THROTTLED_FOR_AT_MOST, wait_after, wait_as_told
+from pql.outbox.backoff import RETRY_AFTER, THROTTLED_FOR_AT_MOST, is_over, wait_after, wait_as_told
 from pql.outbox.claims import Claim
 from pql.outbox.objections import objection, thread_receipt
 from pql.store.engine import reading, writing
@@ -40,7 +40,7 @@ class Worker:
             with reading(self.engine) as conn:
                 thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
             found = _asked(lambda: destination.find(claim.order(thread)))
-            if found.outcome != "not_sent":
+            if found.outcome != "not_sent" or is_over(claim.attempt):
                 return self._settle(claim, found, looked=True)
         try:
             against = self._objection(claim)
@@ -67,19 +67,19 @@ class Worker:
             return self._write(claims.finish, claim, "delivered", receipt=result.receipt)
         if result.outcome == "rejected":
             return self._write(claims.finish, claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
-        return self._try_again(claim, result)
+        return self._try_again(claim, result, looked)
 
-    def _try_again(self, claim: Claim, result: Result) -> str:
+    def _try_again(self, claim: Claim, result: Result, looked: bool) -> str:
         now = self.clock()
         maybe_sent = result.outcome == "ambiguous"
-        told = result.retry_after_s
-        throttled = told is not None and not maybe_sent and now - claim.created_at < THROTTLED_FOR_AT_MOST
-        wait: timedelta | None
-        if told is not None and (throttled or maybe_sent):
-            wait = wait_as_told(claim.key, claim.attempt, told)
-        else:
-            wait = wait_after(claim.key, claim.attempt)
-        if wait is None or (maybe_sent and wait_after(claim.key, claim.attempt) is None):
+        throttled = (
+            result.retry_after_s is not None
+            and not maybe_sent
+            and now - claim.created_at < THROTTLED_FOR_AT_MOST
+            and not is_over(claim.attempt)
+        )
+        wait = self._wait(claim, result, throttled, look_once_more=maybe_sent and not looked)
+        if wait is None:
             return self._write(claims.finish, claim, "dead", reason=_gave_up(claim, result), maybe_sent=maybe_sent)
         with writing(self.engine) as conn:
             ours = claims.put_back(
@@ -91,6 +91,13 @@ class Worker:
                 counts=not throttled,  # being told to wait is no failure: a rate limit loses nothing
             )
         return ("ambiguous" if maybe_sent else "retry") if ours else LOST
+
+    def _wait(self, claim: Claim, result: Result, throttled: bool, *, look_once_more: bool) -> timedelta | None:
+        if throttled and result.retry_after_s is not None:
+            return wait_as_told(claim.key, claim.attempt, result.retry_after_s)
+        wait = wait_after(claim.key, claim.attempt)
+        # The last attempt may have had its effect: before it is called dead it is looked for.
+        return RETRY_AFTER[0] if wait is None and look_once_more else wait
 
     def _write(
         self,

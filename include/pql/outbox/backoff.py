@@ -33,6 +33,15 @@ def wait_after(key: str, attempt: int) -> timedelta | None:
     return _spread(RETRY_AFTER[attempt - 1], key, attempt)
 
 
+def is_over(attempt: int) -> bool:
+    """Tell whether attempt number `attempt` comes after the last in which something may be sent.
+
+    >>> is_over(7), is_over(8)
+    (False, True)
+    """
+    return attempt > len(RETRY_AFTER) + 1
+
+
 def wait_as_told(key: str, attempt: int, retry_after_s: float) -> timedelta:
     """Return the wait a destination asked for (`Retry-After`), never shorter than it asked, at least a second."""
     return max(_SHORTEST, _spread(timedelta(seconds=retry_after_s), key, attempt))
