@@ -78,7 +78,13 @@ class Room:
 
     def file(self, kind: Any, when: str, *rows: dict[str, Any], object: str = "accounts", **more: Any) -> int:
         return self.lake.file_crm(
-            self.con, select(rows, CRM_COLUMNS[object]), source="hs", object=object, kind=kind, filed_at=at(when), **more
+            self.con,
+            select(rows, CRM_COLUMNS[object]),
+            source="hs",
+            object=object,
+            kind=kind,
+            filed_at=at(when),
+            **more,
         )
 
     def prepare(self, *needs: Need, cuts: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:

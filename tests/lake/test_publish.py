@@ -126,9 +126,10 @@ def test_a_crash_while_publishing_shows_no_half_day(room: Any, monkeypatch: pyte
         replace(source, target)
 
     newer = [room.event(f"2024-05-0{n} {hour}:00") for n in (1, 2) for hour in (10, 11, 12)]
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "replace", dies_after_one)
-        room.publish(*newer, exported="2024-06-02")
+        with pytest.raises(KeyboardInterrupt):
+            room.publish(*newer, exported="2024-06-02")
     assert sorted(room.counts().values()) == [1, 3]
     room.publish(*newer, exported="2024-06-02")
     assert room.counts() == {D1: 3, D2: 3}
@@ -138,6 +139,13 @@ def test_names_of_units_may_hold_anything(room: Any) -> None:
     """A unit or source named with slashes, colons or at signs keeps its files apart from others'."""
     room.publish(room.event("2024-05-01 10:00"), source="a@b/c", unit="2024-05-01T10:00/é*")
     room.publish(room.event("2024-05-01 11:00"), source="a@b/c", unit="2024-05-01T10:00/é*", exported="2024-06-02")
+    assert room.counts() == {D1: 1}
+
+
+def test_the_lake_may_lie_anywhere(make_room: Any) -> None:
+    """A folder whose name looks like a pattern is a folder."""
+    room = make_room("it's [a] *lake?")
+    room.publish(room.event("2024-05-01 10:00"))
     assert room.counts() == {D1: 1}
 
 

@@ -159,14 +159,15 @@ def _merged(storage: Storage, con: duckdb.DuckDBPyConnection, table: DailyTable,
 
 
 def _swept(storage: Storage, table: DailyTable, index: Index) -> Index:
-    """Retire parts that no day is read from, and remove those retired long ago (by the store's own clock)."""
+    """Retire files that no day is read from, and remove those retired long ago (by the store's own clock)."""
     used = _live_days(index)
-    retired = {name: since for name, since in index.retired.items() if name not in used}
     newest = max((storage.modified_at(_path(table, name)) for name in used), default=None)
-    if newest is not None:
-        retired |= {name: newest for name in index.parts if name not in used and name not in retired}
-        for name in [name for name, since in retired.items() if since < newest - GRACE]:
-            storage.remove(_path(table, name))
-            del retired[name]
     parts = {name: part for name, part in index.parts.items() if name in used}
+    if newest is None:
+        return replace(index, parts=parts)
+    stored = {path.rsplit("/", 1)[1].removesuffix(".parquet") for path in storage.list(f"{FOLDER}/{table.name}")}
+    retired = {name: index.retired.get(name, newest) for name in stored - {*used, "index.json"}}
+    for name in [name for name, since in retired.items() if since < newest - GRACE]:
+        storage.remove(_path(table, name))
+        del retired[name]
     return replace(index, parts=parts, retired=retired)

@@ -77,7 +77,7 @@ def refresh(
     """Build what is missing or outdated, in as few passes over the events as can be; every table's index by name."""
     indexes = {table.name: read_index(storage, table) for table in tables}
     since = kept_since(storage)
-    prints = {table.name: _fingerprints(table, files, since) for table in tables}
+    prints = {table.name: _fingerprints(table, files, indexes[table.name], since) for table in tables}
     groups: dict[frozenset[date], list[DailyTable]] = defaultdict(list)
     for table in tables:
         wanted = {day: fingerprint for day, fingerprint in prints[table.name].items() if day not in leave}
@@ -103,11 +103,12 @@ def _gathered(
     return staged_events(con, storage, files, days, tail=any(table.tail for table in group), cuts={})
 
 
-def _fingerprints(table: DailyTable, files: Files, since: date) -> dict[date, str]:
-    """What each day of the table would be made from; days whose raw events were pruned are never made again."""
-    said = {day: sorted((f.source, f.unit, f.digest) for f in held) for day, held in files.items() if day >= since}
+def _fingerprints(table: DailyTable, files: Files, index: Index, since: date) -> dict[date, str]:
+    """What each day of the table would be made from, except days kept from events that were pruned since."""
     before = timedelta(days=1) if table.tail else timedelta()
-    return {day: _digest([table.version, said[day], said.get(day - before, [])]) for day in said}
+    said = {day: sorted((f.source, f.unit, f.digest) for f in held) for day, held in files.items()}
+    may_be_made = [day for day in said if day not in index.days or since == date.min or day >= since + before]
+    return {day: _digest([table.version, said[day], said.get(day - before, [])]) for day in may_be_made}
 
 
 def _digest(content: object) -> str:

@@ -7,6 +7,7 @@ locally, one PUT on an object store), so nobody ever reads half of one.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ class Storage:
             con.register_filesystem(self._remote)
 
     def uri(self, path: str) -> str:
-        """What DuckDB is told to read."""
-        full = f"{self._root}/{path}"
+        """What DuckDB is told to read: always one file, so a folder named `[x]*` is spelled to mean itself."""
+        full = re.sub(r"[\[*?]", r"[\g<0>]", f"{self._root}/{path}")
         return full if self._remote is None else str(self._remote.unstrip_protocol(full))
 
     def list(self, prefix: str) -> list[str]:
