@@ -16,6 +16,7 @@ from pql.cli.output import Format, FormatOption, progress, show
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import every, local_midnight
 from pql.pipeline.project import Project
+from pql.settings import load_settings
 from pql.types import UserError
 
 AsOf = Annotated[str | None, typer.Option("--as-of", help="The moment: 2026-03-01, 2026-03-01T14:00, …Z")]
@@ -30,16 +31,18 @@ def check(
 ) -> None:
     """Check definitions: what is wrong (exit 2), what looks like a mistake, and where history starts."""
     loaded = language.load(files or paths().definitions)
-    problems = [*loaded.problems, *(p for d in loaded.definitions for p in language.lint(d))]
+    settings = load_settings(paths().settings) if paths().settings.exists() else None
+    found = [p for d in loaded.definitions for p in language.lint(d, settings=settings, today=now().date())]
+    problems = [*loaded.problems, *found]
     rows = [{"level": p.level, "file": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in problems]
     if form is not Format.table:
         show(rows, form, columns=["level", "file", "line", "message", "hint"])
     else:
         for problem in problems:
             print(f"{problem.level}: {problem}")
-        for found in loaded.definitions:
-            print(f"ok: {found.id} ({found.status}, priority {found.priority}, version {found.rules_hash[:12]})")
-        if paths().settings.exists():
+        for each in loaded.definitions:
+            print(f"ok: {each.id} ({each.status}, priority {each.priority}, version {each.rules_hash[:12]})")
+        if settings is not None:
             with project() as opened:
                 start = pipeline.history_start(opened)
                 print(f"history: from {start}" if start else "history: nothing is loaded yet (run `pql ingest`)")
