@@ -32,20 +32,21 @@ DAILY: tuple[tuple[Kind, int, int], ...] = (
     ("logo", 1, 0),
     ("solo", 3, 2),
 )
-# Hours in which turning points fall, one slot after the other, so that most hours of the day see one.
+# Hours in which turning points fall, one account after the other, so that most hours of the day see one; those of a
+# single hour come an hour later every other day.
 SLOTS = (
-    (9, 11),
-    (13, 15),
-    (7, 9),
-    (16, 18),
+    (9, 10),
+    (13, 14),
+    (7, 8),
+    (16, 17),
     (0, 6),
-    (11, 13),
+    (11, 12),
     (19, 24),
-    (15, 17),
-    (10, 12),
-    (14, 16),
-    (8, 20),
-    (9, 18),
+    (15, 16),
+    (10, 11),
+    (14, 15),
+    (12, 13),
+    (17, 18),
 )
 
 
@@ -131,8 +132,7 @@ def accounts_of(seed: int, day: int) -> tuple[Account, ...]:
 
 def _account(seed: int, day: int, place: int, kind: Kind) -> Account:
     rng = Random(f"{seed}|{day}|{place}")  # noqa: S311 - a simulation, not a secret
-    slot = SLOTS[place % len(SLOTS)]
-    moment = day * DAY + rng.randrange(slot[0] * HOUR, slot[1] * HOUR)
+    moment = day * DAY + _second_of_day(rng, day, place)
     employees = _employees(rng, kind)
     name, domain = company_name(rng, day * 100 + place)
     signup, ramp = _beginning(rng, kind, moment)
@@ -173,6 +173,12 @@ def _account(seed: int, day: int, place: int, kind: Kind) -> Account:
         meeting_at=moment + rng.randrange(2 * HOUR, 2 * DAY) if known and rng.random() < 0.25 else None,
         wakes=kind == "sleeper",
     )
+
+
+def _second_of_day(rng: Random, day: int, place: int) -> int:
+    start, end = SLOTS[place % len(SLOTS)]
+    later = day % 2 if end - start == 1 else 0
+    return rng.randrange((start + later) * HOUR, (end + later) * HOUR)
 
 
 def _employees(rng: Random, kind: Kind) -> int | None:
