@@ -73,7 +73,8 @@ class _Portal:
                 status, content = handler(self.crm, Call(request.query_params, request.path_params, body))
             return JSONResponse(content, status)
         except HubSpotError as error:
-            self.world.refuse("hubspot", f"{request.method} {path}", f"{error.status} {error.message}")
+            if error.status != 404:  # looking whether something is there is no mistake
+                self.world.refuse("hubspot", f"{request.method} {path}", f"{error.status} {error.message}")
             wait = error.more.pop("wait", None)
             headers = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
             return JSONResponse(error.body(), error.status, headers)
