@@ -131,6 +131,22 @@ def test_a_record_seen_first_later_was_not_there_before(room: Any) -> None:
     assert [row[0] for row in as_of(room, "2024-05-01")] == ["A"]
 
 
+def test_what_was_archived_when_first_seen_never_was(room: Any) -> None:
+    """An archived record of the first snapshot is true at no moment: nobody knows until when it was."""
+    room.file("snapshot", "2024-05-01", company("A", archived="true"))
+    room.prepare()
+    assert room.rows("SELECT * FROM crm_accounts") == []
+
+
+def test_a_change_filed_with_a_snapshot_comes_after_it(room: Any) -> None:
+    """An hourly and a nightly read of the same T: the change is laid over the snapshot (SEM-C1)."""
+    changed = company("B", 21, updated_at="2024-04-01")
+    room.file("changes", "2024-05-01", changed)
+    room.file("snapshot", "2024-05-01", company("A"), company("B", 20, updated_at="2024-04-30"))
+    room.prepare()
+    assert as_of(room, "2024-05-01") == [("A", 10, "lead"), ("B", 21, "lead")]
+
+
 def test_the_other_objects(room: Any) -> None:
     """Contacts hide their stage before the first snapshot, owners were always there, meetings from their creation."""
     contact = {"id": "c", "account_id": "A", "lifecycle_stage": "customer", "created_at": "2024-04-01"}

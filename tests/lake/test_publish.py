@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pql.lake.event_files import EventFile, live
 from pql.types import UserError
 
 D1, D2, D3 = date(2024, 5, 1), date(2024, 5, 2), date(2024, 5, 3)
@@ -89,6 +90,19 @@ def test_a_whole_day_may_have_become_empty(room: Any) -> None:
     late = room.publish(room.event("2024-05-01 10:00"), unit="c", exported="2024-06-02")
     assert late.skipped_older
     assert room.counts() == {}
+
+
+def test_two_writers_at_once_cannot_undo_each_other() -> None:
+    """Which files count depends on what they are, not on who wrote last: a late writer's older files are not read."""
+    newer, older = datetime(2024, 6, 2), datetime(2024, 6, 1)  # noqa: DTZ001  # as stored: naive UTC
+    whole = EventFile(D1, "app", "day", newer, "1" * 16, whole=True)
+    left_behind = [
+        EventFile(D1, "app", "day", older, "2" * 16, whole=True),
+        EventFile(D1, "app", "hour", older, "3" * 16, whole=False),
+    ]
+    other = EventFile(D1, "web", "hour", older, "4" * 16, whole=False)
+    assert live([whole, *left_behind, other]) == {D1: (whole, other)}
+    assert live([other, *left_behind, whole]) == {D1: (whole, other)}
 
 
 def test_days_are_local(make_room: Any) -> None:
