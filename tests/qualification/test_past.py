@@ -135,6 +135,8 @@ def test_score_triggers_compare_two_scores_of_this_run(look):
     assert not look({"signal.messages": 40.0}, {3: {"signal.messages": 21.0}})["trigger.up"]
     down = look({}, {3: {"signal.messages": 30.0}, 10: {"signal.messages": 30.0}})
     assert (down["trigger.down"], down["trigger_was.down"]) == (True, True)
+    earlier = look({}, {10: {"signal.messages": 30.0}})
+    assert (earlier["trigger.down"], earlier["trigger_was.down"]) == (False, True)
 
 
 def test_a_new_subject_rises_from_nothing(look):
