@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ lint: setup ## ruff, mypy strict, import layers
 format: setup ## put the code in the house's form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: setup ## write the reference pages that the code determines
+	@$(BIN)/python docs/generate.py
 
 lock: setup ## resolve requirements.txt and requirements-dev.txt anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --upgrade --custom-compile-command "make lock" pyproject.toml -o requirements.txt
