@@ -71,24 +71,22 @@ def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
 def _staged(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str, folder: Path) -> Path:
     """The unit's rows in one local file: typed, checked, each event once, with the local day they belong to."""
     columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in EVENT_COLUMNS.items())
-    raw = folder / "raw.parquet"
-    con.execute(f"COPY (SELECT {columns} FROM ({select_sql})) TO {text(str(raw))} (FORMAT parquet)")
-    _refuse_unusable(con, raw, unit)
     stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
+    day = day_sql("occurred_at", timezone)
     rows = folder / "rows.parquet"
     con.execute(
-        f"COPY (SELECT *, {stamp}, {day_sql('occurred_at', timezone)} AS day FROM ({_each_once(con, raw)})) "
+        f"COPY (SELECT *, {stamp}, {day} AS day FROM (SELECT {columns} FROM ({select_sql}))) "
         f"TO {text(str(rows))} (FORMAT parquet)"
     )
-    raw.unlink()
-    return rows
+    _refuse_unusable(con, rows, unit)
+    return _each_once(con, rows)
 
 
-def _refuse_unusable(con: duckdb.DuckDBPyConnection, raw: Path, unit: Unit) -> None:
+def _refuse_unusable(con: duckdb.DuckDBPyConnection, rows: Path, unit: Unit) -> None:
     incomplete = "event_id IS NULL OR event IS NULL OR occurred_at IS NULL OR coalesce(user_id, anonymous_id) IS NULL"
     broken = " OR ".join(f"NOT json_valid({name})" for name in ("properties", "user_traits", "account_traits"))
     found = con.execute(
-        f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM read_parquet({text(str(raw))})"
+        f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM read_parquet({text(str(rows))})"
     ).fetchone()
     assert found is not None
     if found != (0, 0):
@@ -98,15 +96,18 @@ def _refuse_unusable(con: duckdb.DuckDBPyConnection, raw: Path, unit: Unit) -> N
         )
 
 
-def _each_once(con: duckdb.DuckDBPyConnection, raw: Path) -> str:
-    """A query for the rows with one row per event id: the one that was received first."""
-    source = f"read_parquet({text(str(raw))})"
+def _each_once(con: duckdb.DuckDBPyConnection, rows: Path) -> Path:
+    """The rows with one row per event id: the one that was received first."""
+    source = f"read_parquet({text(str(rows))})"
     counts = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {source}").fetchone()
     assert counts is not None
     if counts[0] == counts[1]:
-        return f"SELECT * FROM {source}"
+        return rows
+    once = rows.with_name("once.parquet")
     rank = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties)"
-    return f"SELECT * FROM {source} QUALIFY {rank} = 1"
+    con.execute(f"COPY (SELECT * FROM {source} QUALIFY {rank} = 1) TO {text(str(once))} (FORMAT parquet)")
+    rows.unlink()
+    return once
 
 
 def _digests(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[date, str]:
