@@ -22,6 +22,7 @@ COMPUTED = (
     "employees",
     "owner_email",
     "owner_name",
+    "company_id",
     "crm_id",
     "crm_kind",
     "not_a_fit",
@@ -34,6 +35,7 @@ COMPUTED = (
 )
 BASE = ("name", "lifecycle_stage", "plan", *COMPUTED)
 _TEXT_OF_COLUMNS = frozenset(CRM_COLUMNS["accounts"]) - {"id", "properties", "archived"}
+_OF_EMAIL = {"domain": "to_json(p.domain)::VARCHAR", "is_free_mail": "to_json(p.is_free)::VARCHAR"}
 _TEXT_OF_CONTACT = frozenset({"email", "name", "lifecycle_stage"})
 
 
@@ -80,8 +82,10 @@ changes AS (
     UNION SELECT a.account_key, unnest([d.m_from, d.m_to]) FROM companies a JOIN f_deal d ON d.account_id = a.company_id
     UNION SELECT a.account_key, t.m
           FROM companies a JOIN f_deal d ON d.account_id = a.company_id ASOF JOIN f_moment t ON d.closed_at <= t."at"
-    UNION SELECT a.account_key, unnest([e.m_from, e.m_to]) FROM companies a JOIN f_meeting e ON e.account_id = a.company_id)
-SELECT DISTINCT c.account_key, c.m::INTEGER AS m FROM changes c JOIN born b USING (account_key) WHERE c.m >= b.m AND c.m < $1
+    UNION SELECT a.account_key, unnest([e.m_from, e.m_to])
+          FROM companies a JOIN f_meeting e ON e.account_id = a.company_id)
+SELECT DISTINCT c.account_key, c.m::INTEGER AS m
+FROM changes c JOIN born b USING (account_key) WHERE c.m >= b.m AND c.m < $1
 """
 
 
@@ -104,17 +108,19 @@ WITH placed AS (
     ASOF LEFT JOIN f_account_company a ON a.account_key = p.account_key AND a.m_from <= p.m),
 deals AS (
     SELECT p.account_key, p.m,
-           count(*) FILTER (WHERE NOT {_CLOSED})::DOUBLE AS open_deals, count(*) FILTER (WHERE {_WON})::DOUBLE AS won_deals,
+           count(*) FILTER (WHERE NOT {_CLOSED})::DOUBLE AS open_deals,
+           count(*) FILTER (WHERE {_WON})::DOUBLE AS won_deals,
            min(d.closed_at) FILTER (WHERE {_WON}) AS first_won_at, max(d.closed_at) FILTER (WHERE {_WON}) AS last_won_at
     FROM placed p JOIN f_deal d ON d.account_id = p.company_id AND d.m_from <= p.m AND p.m < d.m_to GROUP BY ALL),
 meetings AS (
     SELECT p.account_key, p.m, count(DISTINCT e.id)::DOUBLE AS meetings
     FROM placed p JOIN f_meeting e ON e.account_id = p.company_id AND e.m_from <= p.m AND p.m < e.m_to GROUP BY ALL)
 SELECT p.account_key, p.m,
-       CASE WHEN starts_with(p.account_key, 'domain:') THEN substr(p.account_key, 8) ELSE coalesce(s.domain, p.voted) END AS domain,
+       CASE WHEN starts_with(p.account_key, 'domain:') THEN substr(p.account_key, 8)
+            ELSE coalesce(s.domain, p.voted) END AS domain,
        CASE WHEN s.domain IS NOT NULL THEN coalesce(s.is_free, false) ELSE p.is_free END AS is_free_mail,
-       o.email AS owner_email, o.name AS owner_name, p.company_id AS crm_id,
-       CASE WHEN p.company_id IS NOT NULL THEN 'company' END AS crm_kind,
+       o.email AS owner_email, o.name AS owner_name, p.company_id,
+       
        coalesce(d.open_deals, 0) AS open_deals, coalesce(d.won_deals, 0) AS won_deals, d.first_won_at, d.last_won_at,
        coalesce(e.meetings, 0) AS meetings, c.not_a_fit, c.snooze_until, coalesce(c.backdated, false) AS crm_backdated,
        {", ".join(looked_up)}
@@ -156,10 +162,8 @@ def _own_facts(names: Sequence[str]) -> str:
                 ON t{i}.user_id = p.user_id AND t{i}.m <= p.m"""
         )
         contact = f"to_json(c.{name})::VARCHAR" if name in _TEXT_OF_CONTACT else _property("c.properties", name)
-        extra = {"domain": "to_json(p.domain)::VARCHAR", "is_free_mail": "to_json(p.is_free)::VARCHAR"}.get(
-            name, "NULL"
-        )
-        looked_up.append(f"coalesce({_known(f't{i}.value')}, {_known(contact)}, {extra}) AS a{i}")
+        known = ", ".join([_known(f"t{i}.value"), _known(contact), _OF_EMAIL.get(name, "NULL")])
+        looked_up.append(f"coalesce({known}) AS a{i}")
     return f"""
 WITH placed AS (
     SELECT p.user_id, p.m, a.contact_id, a.domain, a.is_free, a.account_key
@@ -167,8 +171,8 @@ WITH placed AS (
 meetings AS (
     SELECT p.user_id, p.m, count(DISTINCT e.id)::DOUBLE AS meetings
     FROM placed p JOIN f_meeting e ON e.contact_id = p.contact_id AND e.m_from <= p.m AND p.m < e.m_to GROUP BY ALL)
-SELECT p.user_id, p.m, p.account_key, o.email AS owner_email, o.name AS owner_name, p.contact_id AS crm_id,
-       CASE WHEN p.contact_id IS NOT NULL THEN 'contact' END AS crm_kind, coalesce(e.meetings, 0) AS meetings,
+SELECT p.user_id, p.m, p.account_key, o.email AS owner_email, o.name AS owner_name, p.contact_id,
+       coalesce(e.meetings, 0) AS meetings,
        {", ".join(looked_up)}
 FROM placed p
 LEFT JOIN (SELECT * FROM f_contact QUALIFY row_number() OVER (PARTITION BY id, m_from ORDER BY account_id) = 1) c

@@ -32,7 +32,7 @@ class Clock:
     @property
     def latest(self) -> str:
         """The last instant, as text."""
-        return str(self.instants[-1:].astype("datetime64[us]").max(initial=np.datetime64(0, "us")))
+        return str(self.instants.max(initial=0).astype("datetime64[us]"))
 
     def enters(self, at: Ints) -> Ints:
         """Position of the first instant at which an event at `at` counts; len(self) if none (SEM-T2)."""

@@ -20,8 +20,8 @@ def make_companies(scratch: Scratch, moment_count: int) -> None:
 
 
 _VOTERS = """
-SELECT DISTINCT a.account_key, a.user_id, greatest(a.m_from, a.m_first, h.m_from) AS m_from, least(a.m_to, h.m_to) AS m_to,
-       h.company_id, h.domain, h.is_free
+SELECT DISTINCT a.account_key, a.user_id, greatest(a.m_from, a.m_first, h.m_from) AS m_from,
+       least(a.m_to, h.m_to) AS m_to, h.company_id, h.domain, h.is_free
 FROM f_assign a JOIN f_home h
      ON h.user_id = a.user_id AND greatest(a.m_from, a.m_first, h.m_from) < least(a.m_to, h.m_to)
 """
@@ -29,7 +29,8 @@ FROM f_assign a JOIN f_home h
 _CHANGES = """
 WITH born AS (SELECT account_key, min(m_from) AS m FROM f_voter GROUP BY account_key),
 own AS (
-    SELECT 'org:' || external_account_id AS account_key, m_from, m_to FROM f_company WHERE external_account_id IS NOT NULL),
+    SELECT 'org:' || external_account_id AS account_key, m_from, m_to
+    FROM f_company WHERE external_account_id IS NOT NULL),
 changes AS (
     SELECT account_key, m_from AS m FROM f_voter
     UNION SELECT account_key, m_to FROM f_voter
@@ -54,7 +55,8 @@ domain_votes AS (
     SELECT p.account_key, p.m, v.domain, v.is_free, count(DISTINCT v.user_id) AS votes
     FROM f_account_at p JOIN f_voter v ON v.account_key = p.account_key AND v.m_from <= p.m AND p.m < v.m_to
     WHERE v.domain IS NOT NULL GROUP BY ALL),
-company AS (SELECT account_key, m, min(row(-votes, company_id))[2] AS company_id FROM company_votes GROUP BY account_key, m),
+company AS (
+    SELECT account_key, m, min(row(-votes, company_id))[2] AS company_id FROM company_votes GROUP BY account_key, m),
 domain AS (SELECT account_key, m, min(row(is_free, -votes, domain)) AS best FROM domain_votes GROUP BY account_key, m)
 SELECT p.account_key, p.m AS m_from, p.m_to, d.best[3] AS domain, coalesce(d.best[1], false) AS is_free,
        CASE WHEN starts_with(p.account_key, 'crm:') THEN substr(p.account_key, 5)

@@ -25,10 +25,16 @@ _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)  # the bun
 def registrable(host: str) -> str | None:
     """The registrable domain of a host, URL or e-mail domain; None if there is none.
 
-    >>> registrable("https://www.Acme.co.uk/pricing"), registrable("localhost")
-    ('acme.co.uk', None)
+    A top-level domain that the public suffix list does not know counts as one (its rule `*`).
+
+    >>> registrable("https://www.Acme.co.uk/pricing"), registrable("eu.acme.test"), registrable("localhost")
+    ('acme.co.uk', 'acme.test', None)
     """
-    return _extract(host.strip().lower()).top_domain_under_public_suffix or None
+    parts = _extract(host.strip().lower())
+    if parts.suffix:
+        return parts.top_domain_under_public_suffix or None
+    labels = [*parts.subdomain.split("."), parts.domain]
+    return ".".join(labels[-2:]) if parts.subdomain and not parts.ipv4 else None
 
 
 def make_homes(scratch: Scratch, moment_count: int, free_mail_domains: Collection[str]) -> None:
@@ -102,7 +108,8 @@ def make_versions(scratch: Scratch, name: str, columns: str, view: str, moment_c
     """
     scratch.make(
         name,
-        f"""SELECT {columns}, coalesce(a.m, {moment_count})::INTEGER AS m_from, coalesce(b.m, {moment_count})::INTEGER AS m_to
+        f"""SELECT {columns},
+                   coalesce(a.m, {moment_count})::INTEGER AS m_from, coalesce(b.m, {moment_count})::INTEGER AS m_to
             FROM {view} v
             ASOF LEFT JOIN f_moment a ON coalesce(v.valid_from, TIMESTAMP '1970-01-01') <= a."at"
             ASOF LEFT JOIN f_moment b ON v.valid_to <= b."at"
@@ -201,14 +208,16 @@ FROM found f LEFT JOIN f_site s ON s.id = f.company_id AND s.m_from <= f.m AND f
 # Consecutive moments at which a user stays in one account.
 _STAY = """
 WITH told AS (
-    SELECT *, account_key IS DISTINCT FROM lag(account_key) OVER (PARTITION BY user_id ORDER BY m_from) AS moved FROM f_home),
+    SELECT *, account_key IS DISTINCT FROM lag(account_key) OVER (PARTITION BY user_id ORDER BY m_from) AS moved
+    FROM f_home),
 numbered AS (SELECT *, sum(moved::INTEGER) OVER (PARTITION BY user_id ORDER BY m_from) AS stay FROM told)
 SELECT user_id, account_key, min(m_from) AS m_from, max(m_to) AS m_to FROM numbered GROUP BY user_id, account_key, stay
 """
 
 _ASSIGN = """
 WITH rows AS (
-    SELECT p.raw_id, p.account_hint, p.m AS m_first, b.user_id, b.m_from, b.m_to, 'org:' || p.account_hint AS account_key
+    SELECT p.raw_id, p.account_hint, p.m AS m_first, b.user_id, b.m_from, b.m_to,
+           'org:' || p.account_hint AS account_key
     FROM f_pair p JOIN f_member b USING (raw_id) WHERE p.account_hint IS NOT NULL
     UNION ALL
     SELECT p.raw_id, p.account_hint, p.m, b.user_id, greatest(b.m_from, s.m_from), least(b.m_to, s.m_to), s.account_key

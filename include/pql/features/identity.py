@@ -65,7 +65,8 @@ WITH seen AS (
     SELECT a.raw_id, a.account_key FROM f_assign a
     UNION SELECT a.raw_id, h.account_key FROM f_assign a JOIN f_home h USING (user_id)),
 facts AS (
-    SELECT CASE WHEN starts_with(raw_id, 'anon:') THEN raw_id ELSE 'user:' || raw_id END AS fact_key, account_key FROM seen
+    SELECT CASE WHEN starts_with(raw_id, 'anon:') THEN raw_id ELSE 'user:' || raw_id END AS fact_key, account_key
+    FROM seen
     UNION SELECT 'company:' || company_id, account_key FROM f_home WHERE company_id IS NOT NULL
     UNION SELECT 'company:' || company_id, account_key FROM f_account_company WHERE company_id IS NOT NULL
     UNION SELECT 'contact:' || contact_id, account_key FROM f_home WHERE contact_id IS NOT NULL)

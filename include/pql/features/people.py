@@ -47,7 +47,8 @@ def _root(parent: dict[str, tuple[str, int]], person: str) -> str:
 def make_members(scratch: Scratch, moments: Ints) -> None:
     """Create the tables that everything about identity starts from, each view being read once.
 
-    `f_moment` (m, at); `f_presence` and `f_trait`: the views as far as any moment reaches; `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
+    `f_moment` (m, at); `f_presence` and `f_trait`: the views as far as any moment reaches;
+    `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
     `f_member` (raw_id, user_id, m_from, m_to): whose events these are at moments m_from ≤ m < m_to. Visitors who
     are linked to nobody are not in it.
     """

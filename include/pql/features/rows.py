@@ -54,7 +54,8 @@ class Usage:
         hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
         scratch.make(
             "f_usage",
-            f"""SELECT p.stay, p.member, u.* EXCLUDE (raw_id, account_hint), (u.day - DATE '1970-01-01')::BIGINT AS day_number
+            f"""SELECT p.stay, p.member, u.* EXCLUDE (raw_id, account_hint),
+                       (u.day - DATE '1970-01-01')::BIGINT AS day_number
                 FROM usage u JOIN f_part p ON p.raw_id = u.raw_id {hint}
                 WHERE u.match IN ({listed(keys)}) AND u.first_at < $1::TIMESTAMP""",
             [clock.latest],
@@ -71,7 +72,8 @@ class Usage:
         sums = [f"{_sum(want)} AS c{i}" for i, want in enumerate(columns)]
         found = self._scratch.fetch(
             f"""SELECT u.{grain} AS entity, u.day_number, g.k, {", ".join(sums)}
-                FROM f_usage u JOIN f_segment g USING (day, seg) WHERE u.match IN ({listed(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
+                FROM f_usage u JOIN f_segment g USING (day, seg)
+                WHERE u.match IN ({listed(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
         )
         values = {want.name: found[f"c{i}"].astype(np.int64, copy=False) for i, want in enumerate(columns)}
         return Rows(found["entity"], found["day_number"], found["k"], values)
@@ -81,7 +83,8 @@ class Usage:
         found = self._scratch.fetch(
             f"""WITH seen AS (
                     SELECT DISTINCT u.{grain} AS entity, u.{what} AS item, u.day_number, g.k
-                    FROM f_usage u JOIN f_segment g USING (day, seg) WHERE u.match IN ({listed(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
+                    FROM f_usage u JOIN f_segment g USING (day, seg)
+                    WHERE u.match IN ({listed(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
                 SELECT entity, dense_rank() OVER (ORDER BY entity, item) AS pair, day_number, k
                 FROM seen ORDER BY pair, day_number, k"""
         )

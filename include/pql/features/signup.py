@@ -1,8 +1,9 @@
 """When users and accounts signed up, as known at each point: first events and traits in, instants out (SEM-T6).
 
 A user's signup is its first `signed_up` event if the definition names one and the user had it, else its newest trait
-`signup_at`, else its first event of any kind. An account's is the earliest of its users'. What is known may change, so
-each user has intervals on the clock; a point takes the earliest over the users whose interval covers it.
+`signup_at`, else its first event of any kind. An account's is the earliest of its users', each by what it did in this
+account. What is known may change, so each user has intervals on the clock; a point takes the earliest over the users
+whose interval covers it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 
 from pql.features.clock import Clock, local_days
 from pql.features.panel import Panel
-from pql.features.scratch import Ints, Scratch
+from pql.features.scratch import Column, Ints, Scratch
 
 SIGNUP_EVENT = "signed_up"
 SIGNUP_TRAIT = "signup_at"
@@ -50,7 +51,7 @@ class Signups:
 
 
 def read_signups(scratch: Scratch, clock: Clock, signup_key: str | None, *, by_hint: bool) -> Signups:
-    """Signups of the members in `f_part` and `f_usage`; `signup_key` is the stored usage of the signup event, if there is one."""
+    """Signups of the members in `f_part` and `f_usage`; `signup_key` is the stored usage of the signup event."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM x.account_hint" if by_hint else ""
     first = scratch.fetch(
         f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN f_pair x ON x.raw_id = p.raw_id {hint}
@@ -62,24 +63,27 @@ def read_signups(scratch: Scratch, clock: Clock, signup_key: str | None, *, by_h
         [signup_key],
     )
     trait = scratch.fetch(
-        """SELECT DISTINCT p.member, epoch_us(x."at") AS known, epoch_us(TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ)) AS at
-           FROM f_part p JOIN f_trait x ON x.id = p.raw_id
-           WHERE x.kind = 'user' AND x.name = $1 AND TRY_CAST(x.value ->> '$' AS TIMESTAMPTZ) IS NOT NULL""",
+        f"""SELECT p.member, epoch_us(t."at") AS known, epoch_us(TRY_CAST(t.value ->> '$' AS TIMESTAMPTZ)) AS at,
+                   min(epoch_us(greatest(t."at", x.first_at))) AS told
+            FROM f_part p JOIN f_pair x ON x.raw_id = p.raw_id {hint} JOIN f_trait t ON t.id = p.raw_id
+            WHERE t.kind = 'user' AND t.name = $1 AND TRY_CAST(t.value ->> '$' AS TIMESTAMPTZ) IS NOT NULL
+            GROUP BY ALL""",
         [SIGNUP_TRAIT],
     )
     born_k = clock.enters(first["at"])
     facts = pd.concat(
         [
-            _facts(first["member"], born_k, first["at"], first["at"], 0),
-            _facts(trait["member"], clock.enters(trait["known"]), trait["known"], trait["at"], 1),
-            _facts(event["member"], clock.enters(event["at"]), event["at"], event["at"], 2),
+            _facts(first["member"], born_k, first, 0),
+            _facts(trait["member"], clock.enters(trait["told"]), trait, 1),
+            _facts(event["member"], clock.enters(event["at"]), event, 2),
         ]
     )
     return _intervals(facts, len(clock), born_k)
 
 
-def _facts(member: Ints, k: Ints, known: Ints, at: Ints, rank: int) -> pd.DataFrame:
-    return pd.DataFrame({"member": member, "k": k, "rank": rank, "known": known, "at": at})
+def _facts(member: Column, k: Ints, found: dict[str, Column], rank: int) -> pd.DataFrame:
+    known = found.get("known", found["at"])
+    return pd.DataFrame({"member": member, "k": k, "rank": rank, "known": known, "at": found["at"]})
 
 
 def _intervals(facts: pd.DataFrame, end: int, born_k: Ints) -> Signups:

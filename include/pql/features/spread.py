@@ -30,7 +30,7 @@ def scalar(text: str) -> Any:
         return text
 
 
-TEXTS = ("domain", "crm_id", "crm_kind", "owner_email", "owner_name")
+TEXTS = ("domain", "company_id", "crm_id", "crm_kind", "owner_email", "owner_name")
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,11 @@ class Attributes:
 
     def _crm(self) -> dict[str, Column]:
         """A user subject is its contact before it is its company; an account the other way round."""
-        account, own = self._account("crm_id"), self._own("crm_id")
-        has_own = ~_missing(own)
-        by_own = has_own if self.of_users else has_own & _missing(account)
-        found = {"crm_id": np.where(by_own, own, account)}
-        kind = np.where(by_own, self._own("crm_kind"), self._account("crm_kind"))
-        found["crm_kind"] = np.where(_missing(kind), "", kind).astype(object)
+        company, contact = self._account("company_id"), self._own("contact_id")
+        has_company, has_contact = ~_missing(company), ~_missing(contact)
+        by_contact = has_contact if self.of_users else has_contact & ~has_company
+        kind = np.where(by_contact, "contact", np.where(has_company, "company", "")).astype(object)
+        found = {"company_id": company, "crm_id": np.where(by_contact, contact, company), "crm_kind": kind}
         owned = ~_missing(self._account("owner_email"))  # the account's owner; a lone contact's its own
         for name in ("owner_email", "owner_name"):
             found[name] = np.where(owned, self._account(name), self._own(name))
