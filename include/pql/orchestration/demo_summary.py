@@ -122,16 +122,9 @@ def _committed(effects: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     """Kind → delivery key → how often the sandbox committed it; a write-back has no key, its record stands for it."""
     found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for effect in effects:
-        match effect["system"], effect["action"]:
-            case "slack", "chat.postMessage":
-                payload = effect["message"].get("metadata", {}).get("event_payload", {})
-                found["slack"][str(payload.get("key", "a message without a key"))] += 1
-            case "hubspot", "task.created":
-                found["crm_task"][str(effect["properties"].get("pql_delivery_key", "a task without a key"))] += 1
-            case "hubspot", "company.updated" | "contact.updated":
-                found["crm_update"][f"{effect['object']} {effect['id']}"] += 1
-            case "webhook", _:
-                found["webhook"][str(effect["webhook_id"])] += 1
+        kind = str(effect["kind"]).removesuffix("_again")
+        if kind in found:
+            found[kind][str(effect.get("key") or f"{effect.get('object')} {effect.get('id')}")] += 1
     return found
 
 
