@@ -64,8 +64,8 @@ class World:
         con.execute("SET threads = 2")
         con.execute(
             """CREATE TABLE usage (match VARCHAR, day DATE, seg INTEGER, raw_id VARCHAR, account_hint VARCHAR,
-               item VARCHAR, count BIGINT, value_sum DECIMAL(38, 6), value_n BIGINT, first_at TIMESTAMP, last_at TIMESTAMP,
-               sessions INTEGER, minutes DOUBLE)"""
+               item VARCHAR, count BIGINT, value_sum DECIMAL(38, 6), value_n BIGINT, first_at TIMESTAMP,
+               last_at TIMESTAMP, sessions INTEGER, minutes DOUBLE)"""
         )
         con.execute(
             """CREATE TABLE presence (day DATE, seg INTEGER, raw_id VARCHAR, account_hint VARCHAR, first_at TIMESTAMP,
