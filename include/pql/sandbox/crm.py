@@ -65,6 +65,10 @@ class Crm:
         for at, properties in self._overlay.get(key, []):
             found["properties"].update(properties)
             found["modified"] = max(found["modified"], at)
+        if kind == "deals":  # HubSpot works these out from the stage
+            stage = found["properties"].get("dealstage", "")
+            closed, won = str(stage.startswith("closed")).lower(), str(stage == "closedwon").lower()
+            found["properties"].update({"hs_is_closed": closed, "hs_is_closed_won": won})
         system = {
             "hs_object_id": object_id,
             CREATED.get(kind, "createdate"): stamp(found["created"]),
