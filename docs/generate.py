@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -127,8 +129,9 @@ def dags_page() -> str:
 
 
 def _dags() -> Mapping[str, Any]:
-    if "AIRFLOW_HOME" not in os.environ:
-        os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="pql-docs-")  # importing Airflow writes a config there
+    if "AIRFLOW_HOME" not in os.environ:  # importing Airflow writes a config there
+        os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="pql-docs-")
+        atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(dag_folder=str(DAGS))
