@@ -27,7 +27,7 @@ def accounts(world: World, moment: datetime) -> dict[tuple[str, str | None], str
 
 
 def test_the_order_of_resolution(world: World) -> None:
-    """SEM-W3: explicit id, else CRM contact, else the domain's company, else the domain; SEM-W1: else an account of one."""
+    """SEM-W3: explicit id, else CRM contact, else the domain's company, else the domain; SEM-W1: else one alone."""
     world.events = [Event(at(1), "Message", user, hint="X" if user == "a" else None) for user in "abcdef"]
     world.traits = [
         mail("a", "a@acme.test"),

@@ -2,6 +2,6 @@
 
 from pql.features.build import build
 from pql.features.champions import champions
-from pql.features.identity import identity, resolve_marks
+from pql.features.identity import identities, identity, resolve_marks
 
-__all__ = ["build", "champions", "identity", "resolve_marks"]
+__all__ = ["build", "champions", "identities", "identity", "resolve_marks"]

@@ -56,7 +56,7 @@ def build(
         panel, moment = subjects.panel(ticking.positions(asked), len(ticking) + 1)
         attributes = read_attributes(scratch, names, len(asked), subjects.key, panel.entity, moment, definition.subject)
         material = fetch_material(scratch, definition, ticking, timezone, subjects)
-        presence = read_presence(scratch, ticking, by_hint=definition.subject == "account")
+        presence = read_presence(scratch, clock(asked, timezone), by_hint=definition.subject == "account")
     return Frame(material, panel, attributes, presence, start or 0).assemble()
 
 

@@ -45,7 +45,7 @@ class Frame:
 
     def _about(self) -> dict[str, object]:
         panel, clock = self.panel, self.material.clock
-        first_seen, newest_ingested = self.presence.at(panel)
+        first_seen, newest_ingested = self.presence.at(panel.entity, self.attributes.moment)
         signup_day = self._measures.signup_day.astype("datetime64[D]").astype("datetime64[us]")
         return {
             "as_of": _instants(clock.instants[panel.k]),

@@ -64,10 +64,12 @@ WITH seen AS (
     FROM f_member b JOIN f_pair p USING (raw_id)
     WHERE p.account_hint IS NOT NULL AND p.m < b.m_to),
 one AS (SELECT user_id, min(hint) AS hint, min(m) AS m FROM seen GROUP BY user_id HAVING min(hint) = max(hint)),
+mixed AS (SELECT user_id FROM seen GROUP BY user_id HAVING min(hint) <> max(hint)),
 many AS (
     SELECT b.user_id, greatest(t.m, b.m_from) AS m, max(row(p.last_at, p.account_hint)) AS newest
-    FROM f_member b JOIN f_presence p USING (raw_id) ASOF JOIN f_moment t ON p.first_at < t."at"
-    WHERE p.account_hint IS NOT NULL AND t.m < b.m_to AND b.user_id NOT IN (SELECT user_id FROM one)
+    FROM (SELECT * FROM f_member WHERE user_id IN (SELECT user_id FROM mixed)) b
+         JOIN f_presence p USING (raw_id) ASOF JOIN f_moment t ON p.first_at < t."at"
+    WHERE p.account_hint IS NOT NULL AND t.m < b.m_to
     GROUP BY ALL),
 running AS (SELECT user_id, m, max(newest) OVER (PARTITION BY user_id ORDER BY m) AS newest FROM many)
 SELECT user_id, m, hint FROM one

@@ -27,7 +27,7 @@ def fetch_material(
         clock,
         timezone,
         subjects,
-        read_signups(scratch, clock, _signup_key(definition), by_hint=by_hint),
+        read_signups(scratch, clock, usage.first_at(_signup_key(definition)), by_hint=by_hint),
         by_stay,
         by_member,
         sightings(usage, definition, measured, by_member, subjects.member_stay),

@@ -110,6 +110,12 @@ def stretch(panel: Panel, rows: Rows, first_day: Ints | None = None, last_day: I
     return Stretch(start, np.maximum(start, stop))
 
 
+def distinct(values: Ints) -> Ints:
+    """The values sorted, without repeats; on nearly sorted input many times faster than numpy's hashing `unique`."""
+    ordered = np.sort(values, kind="stable")
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
 def once_a_day(rows: Rows, chosen: Flags) -> Ints:
     """1 for the first chosen row of each entity and day, else 0."""
     index = np.flatnonzero(chosen)

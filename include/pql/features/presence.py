@@ -7,30 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from pql.features.clock import Clock
-from pql.features.panel import Panel
 from pql.features.rows import make_segments
 from pql.features.scratch import Ints, Scratch
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Per stay, ascending clock positions with the newest ingestion time (µs) and the first event (µs) known there."""
+    """Per stay, ascending moments with the newest ingestion time (µs) and the first event (µs) known there."""
 
     stay: Ints
-    k: Ints
+    moment: Ints
     newest_ingested: Ints
     first_seen: Ints
 
-    def at(self, panel: Panel) -> tuple[Ints, Ints]:
-        """(first event, newest ingestion) at every point."""
-        row = np.searchsorted(self.stay * panel.span + self.k, panel.key, side="right") - 1
+    def at(self, stay: Ints, moment: Ints) -> tuple[Ints, Ints]:
+        """(first event, newest ingestion) of stays at moments after their first event."""
+        span = int(max(moment.max(initial=0), self.moment.max(initial=0))) + 1
+        row = np.searchsorted(self.stay * span + self.moment, stay * span + moment, side="right") - 1
         return self.first_seen[row], self.newest_ingested[row]
 
 
-def read_presence(scratch: Scratch, clock: Clock, *, by_hint: bool) -> Presence:
-    """Presence of the members in `f_part`."""
+def read_presence(scratch: Scratch, moments: Clock, *, by_hint: bool) -> Presence:
+    """Presence of the members in `f_part` at the moments."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
-    make_segments(scratch, clock, "f_presence_segment", "f_presence")
+    make_segments(scratch, moments, "f_presence_segment", "f_presence")
     found = scratch.fetch(
         f"""WITH seen AS (
                 SELECT p.stay, g.k, max(epoch_us(u.newest_ingested_at)) AS newest, min(epoch_us(u.first_at)) AS first

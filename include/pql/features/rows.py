@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pql.features.clock import Clock
 from pql.features.panel import Rows
-from pql.features.scratch import Ints, Scratch, quoted
+from pql.features.scratch import Column, Ints, Scratch, quoted
 
 Keys = frozenset[str]  # of stored usage
 Field = Literal["count", "units", "micros", "values", "sessions", "minutes", "first", "last"]
@@ -54,12 +54,14 @@ class Usage:
         hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
         scratch.make(
             "f_usage",
-            f"""SELECT p.stay, p.member, u.* EXCLUDE (raw_id, account_hint),
+            f"""SELECT p.stay, p.member, u.* EXCLUDE (raw_id, account_hint, match),
+                       list_position([{listed(keys)}], u.match)::SMALLINT AS match,
                        (u.day - DATE '1970-01-01')::BIGINT AS day_number
                 FROM usage u JOIN f_part p ON p.raw_id = u.raw_id {hint}
                 WHERE u.match IN ({listed(keys)}) AND u.first_at < $1::TIMESTAMP""",
             [clock.latest],
         )
+        self._number = {key: i for i, key in enumerate(sorted(keys), start=1)}
         make_segments(scratch, clock, "f_segment", "f_usage")
 
     def rows(self, grain: Grain, wants: Iterable[Want]) -> Rows:
@@ -69,11 +71,11 @@ class Usage:
             nothing = np.zeros(0, dtype=np.int64)
             return Rows(nothing, nothing, nothing, {})
         keys: Keys = frozenset().union(*(want.keys for want in columns))
-        sums = [f"{_sum(want)} AS c{i}" for i, want in enumerate(columns)]
+        sums = [f"{self._sum(want)} AS c{i}" for i, want in enumerate(columns)]
         found = self._scratch.fetch(
             f"""SELECT u.{grain} AS entity, u.day_number, g.k, {", ".join(sums)}
                 FROM f_usage u JOIN f_segment g USING (day, seg)
-                WHERE u.match IN ({listed(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
+                WHERE u.match IN ({self._numbered(keys)}) GROUP BY ALL ORDER BY entity, day_number, g.k"""
         )
         values = {want.name: found[f"c{i}"].astype(np.int64, copy=False) for i, want in enumerate(columns)}
         return Rows(found["entity"], found["day_number"], found["k"], values)
@@ -84,11 +86,25 @@ class Usage:
             f"""WITH seen AS (
                     SELECT DISTINCT u.{grain} AS entity, u.{what} AS item, u.day_number, g.k
                     FROM f_usage u JOIN f_segment g USING (day, seg)
-                    WHERE u.match IN ({listed(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
+                    WHERE u.match IN ({self._numbered(keys)}) AND u.{what} IS NOT NULL AND u.count > 0)
                 SELECT entity, dense_rank() OVER (ORDER BY entity, item) AS pair, day_number, k
                 FROM seen ORDER BY pair, day_number, k"""
         )
         return Rows(found["entity"], found["day_number"], found["k"], {"pair": found["pair"]})
+
+    def first_at(self, key: str | None) -> dict[str, Column]:
+        """Per member that did it when it first did (µs): columns member and at."""
+        return self._scratch.fetch(
+            f"""SELECT u.member, epoch_us(min(u.first_at)) AS at FROM f_usage u JOIN f_segment g USING (day, seg)
+                WHERE u.match IN ({self._numbered(frozenset((key,)) if key else frozenset())})
+                GROUP BY u.member ORDER BY u.member"""
+        )
+
+    def _sum(self, want: Want) -> str:
+        return _FIELDS[want.field].format(where=f"FILTER (WHERE u.match IN ({self._numbered(want.keys)}))")
+
+    def _numbered(self, keys: Keys) -> str:
+        return ", ".join(str(self._number[key]) for key in sorted(keys)) or "NULL"
 
 
 def make_segments(scratch: Scratch, clock: Clock, name: str, view: str, where: str = "true") -> None:
@@ -125,10 +141,6 @@ def exact(units: Ints, micros: Ints) -> np.typing.NDArray[np.float64]:
     whole = units + carried
     small = np.abs(whole) < 9_000_000_000_000
     return np.where(small, (np.where(small, whole, 0) * 1_000_000 + rest) / 1e6, whole.astype(np.float64))
-
-
-def _sum(want: Want) -> str:
-    return _FIELDS[want.field].format(where=f"FILTER (WHERE u.match IN ({listed(want.keys)}))")
 
 
 def listed(keys: Keys) -> str:

@@ -50,17 +50,12 @@ class Signups:
         return values[found], local_days(values, timezone)[found]
 
 
-def read_signups(scratch: Scratch, clock: Clock, signup_key: str | None, *, by_hint: bool) -> Signups:
-    """Signups of the members in `f_part` and `f_usage`; `signup_key` is the stored usage of the signup event."""
+def read_signups(scratch: Scratch, clock: Clock, event: dict[str, Column], *, by_hint: bool) -> Signups:
+    """Signups of the members in `f_part`; `event`: when each of them had the signup event (member, at)."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM x.account_hint" if by_hint else ""
     first = scratch.fetch(
         f"""SELECT p.member, epoch_us(min(x.first_at)) AS at FROM f_part p JOIN f_pair x ON x.raw_id = p.raw_id {hint}
             GROUP BY p.member ORDER BY p.member"""
-    )
-    event = scratch.fetch(
-        """SELECT p.member, epoch_us(min(p.first_at)) AS at FROM f_usage p JOIN f_segment USING (day, seg)
-            WHERE p.match = $1 GROUP BY p.member ORDER BY p.member""",
-        [signup_key],
     )
     trait = scratch.fetch(
         f"""SELECT p.member, epoch_us(t."at") AS known, epoch_us(TRY_CAST(t.value ->> '$' AS TIMESTAMPTZ)) AS at,

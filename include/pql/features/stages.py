@@ -14,7 +14,7 @@ import numpy as np
 
 from pql.definition.model import All, Any, Compare, Condition, Definition, Not, Signal, Stage
 from pql.features.measures import Material, Measures
-from pql.features.panel import Panel, stretch
+from pql.features.panel import Panel, distinct, stretch
 from pql.features.rows import Keys, Want
 from pql.features.scratch import Flags, Ints
 
@@ -80,9 +80,9 @@ class Reached:
         rows, clock, span = self.material.by_stay, self.material.clock, self.main.span
         end = np.searchsorted(clock.local_day, rows.day[self._active] + 1, side="left")
         over = end < len(clock)
-        ends = np.unique(rows.entity[self._active][over] * span + end[over])
+        ends = distinct(rows.entity[self._active][over] * span + end[over])
         within = self.main.key[self._within_day]
-        keys = np.unique(np.concatenate((ends, within)))
+        keys = distinct(np.concatenate((ends, within)))
         entity, k = np.divmod(keys, span)
         return Panel(entity, k, self.main.entities, span), ~np.isin(keys, within, assume_unique=True)
 
