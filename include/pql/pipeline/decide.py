@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from pql import features, outbox, plays, qualification, store
 from pql.definition.model import Definition
 from pql.pipeline.ingest import Kind
-from pql.pipeline.intents import intents_of
+from pql.pipeline.intents import intents_of, is_anybody_told
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.plays.model import Intent
@@ -67,13 +67,14 @@ def decide_run(
     as_of: datetime,
     now: datetime,
     kind: str,
+    known: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """`decide` with the snapshots at hand."""
+    """`decide` with the snapshots at hand, and with everybody's identity at `as_of` if that is `known` already."""
     live = as_of >= now - project.horizon
     summary = _counts(evaluated, reports, as_of, kind, live)
     if not live:
         return summary
-    run = _Run(project, lake, as_of, now, kind)
+    run = _Run(project, lake, as_of, now, kind, known)
     with store.deciding(project.engine) as connection:
         return run.decide(connection, evaluated, summary)
 
@@ -85,11 +86,13 @@ class _Run:
     as_of: datetime
     now: datetime
     kind: str
+    known: pd.DataFrame | None
 
     def decide(self, connection: Connection, evaluated: Sequence[Evaluated], summary: dict[str, Any]) -> dict[str, Any]:
         run_id = runs.start_run(connection, kind=self.kind, as_of=self.as_of, now=self.now, live=True)
         ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))
-        self._prepare(ordered)
+        if self.known is None:
+            self._prepare(ordered)
         rekeyed = self._carry(connection)
         complete = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
         intents: list[Intent] = []
@@ -97,6 +100,8 @@ class _Run:
         for each in ordered:
             made = self._decisions(connection, each, complete, rekeyed)
             applied = applied | decisions.apply(connection, made, run_id=run_id)
+            if self.known is not None and is_anybody_told(made):
+                self._prepare(ordered)
             wanted = intents_of(self.project, self.lake, each.definition, each.frame, made, self.as_of)
             decisions.keep_intents(connection, wanted, applied)
             intents += [intent for intent in wanted if intent.announced]
@@ -127,7 +132,9 @@ class _Run:
         self.project.lake.prepare(self.lake, sorted(needs, key=lambda need: need.key), [self.as_of])
 
     def _carry(self, connection: Connection) -> frozenset[str]:
-        known = features.identity(self.lake, self.as_of, free_mail_domains=self.project.free_mail_domains)
+        known = self.known
+        if known is None:
+            known = features.identity(self.lake, self.as_of, free_mail_domains=self.project.free_mail_domains)
         seen = [
             identity.Seen(raw_id, user_id, account_key, None if pd.isna(hint) else str(hint))
             for raw_id, user_id, account_key, hint in zip(
@@ -162,6 +169,8 @@ class _Run:
         if made.live and made.why_nothing:
             return
         known = [mark.fact_key for mark in marks.read(connection, each.definition.id) if mark.seq <= each.seq]
+        if not known:
+            return
         resolved = features.resolve_marks(
             self.lake, self.as_of, known, free_mail_domains=self.project.free_mail_domains
         )

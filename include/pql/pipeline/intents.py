@@ -28,9 +28,9 @@ def intents_of(
     as_of: datetime,
 ) -> tuple[Intent, ...]:
     """What the definition's plays want done about `made`; `lake` is prepared for the definition at `as_of`."""
-    fired = {o.subject_key for o in made.opened} | {o.subject_key for o in made.occurrences_opened if o.announced}
-    if not fired:
+    if not is_anybody_told(made):
         return ()
+    fired = _fired(made)
     rows = with_deltas(project, definition, frame[frame["subject_key"].isin(fired)], as_of)
     return plays.intend(
         definition,
@@ -39,6 +39,15 @@ def intents_of(
         champions=champions_of(project, lake, definition, set(rows["account_key"]), as_of),
         timezone=project.settings.timezone,
     )
+
+
+def is_anybody_told(made: Decisions) -> bool:
+    """Whether `made` calls for intents at all (those of silent openings are kept for a release)."""
+    return bool(_fired(made))
+
+
+def _fired(made: Decisions) -> set[str]:
+    return {o.subject_key for o in made.opened} | {o.subject_key for o in made.occurrences_opened if o.announced}
 
 
 def with_deltas(project: Project, definition: Definition, frame: pd.DataFrame, as_of: datetime) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pql import store
+from pql import features, store
 from pql.definition.model import Definition
 from pql.pipeline.decide import Evaluated, decide_run
 from pql.pipeline.deliver import deliver
@@ -44,15 +44,18 @@ def replay(
     if not chosen:
         raise UserError("No live definition to replay: set `status: live` in the definition, or name another.")
     _refuse_decided(project, chosen, first)
-    with closing(project.lake.connect()) as lake:
+    with closing(project.lake.connect()) as lake, closing(project.lake.connect()) as at_once:
         end = checked(last, now) if last else _after_newest(project, lake, step, now)
         moments = list(every(first, end, step, project.zone))
         rows: list[dict[str, Any]] = []
         for batch in _batches(moments):
             frames = {d.id: snapshots(project, lake, d, batch, step) for d in chosen}
+            known = features.identities(lake, batch, free_mail_domains=project.free_mail_domains)
             for moment in batch:
                 evaluated = [Evaluated(d, frames[d.id][moment], seq=0) for d in chosen]
-                summary = decide_run(project, lake, evaluated, as_of=moment, now=moment, kind="replay")
+                summary = decide_run(
+                    project, at_once, evaluated, as_of=moment, now=moment, kind="replay", known=known[moment]
+                )
                 if send and summary["queued"]:
                     summary["delivered"] = deliver(project, clock=partial(_same, moment))["states"]
                 rows.append(summary)

@@ -7,7 +7,7 @@ now and then (SEM-D4).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import duckdb
@@ -32,7 +32,10 @@ def snapshots(
     wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
     rows = scored_inputs(project, connection, definition, wanted, accounts)
     at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
-    return {t: _snapshot(project, definition, t, at, period) for t in moments}
+    plain = sorted({moment for t in moments for moment in (t, t - period)})
+    scored = _score(project, definition, rows[rows["as_of"].isin([_naive(moment) for moment in plain])])
+    seen = {moment: scored[scored["as_of"] == _naive(moment)].reset_index(drop=True) for moment in plain}
+    return {t: _snapshot(project, definition, t, at, seen, period) for t in moments}
 
 
 def panel(
@@ -69,19 +72,17 @@ def _snapshot(
     project: Project,
     definition: Definition,
     t: datetime,
-    at: dict[datetime, pd.DataFrame],
+    at: Mapping[datetime, pd.DataFrame],
+    seen: Mapping[datetime, pd.DataFrame],
     period: timedelta,
 ) -> pd.DataFrame:
+    """The snapshot of T: `at` holds the inputs of every moment, `seen` the scores of T and of one period before."""
     zone = project.settings.timezone
-    needed = qualification.moments_needed(definition, t, period, timezone=zone)
-    frames = {
-        moment: _score(
-            project, definition, at[t] if moment == t else qualification.fill_unknown(definition, at[moment], at[t])
-        )
-        for moment in needed
-    }
+    compared = qualification.moments_needed(definition, t, timezone=zone)
+    past = {m: qualification.fill_unknown(definition, at[m], at[t]) for m in compared if m != t}
+    frames = {t: seen[t], **{moment: _score(project, definition, rows) for moment, rows in past.items()}}
     snapshot = qualification.with_past(definition, frames, t, timezone=zone)
-    newly = qualification.would_have_announced(frames[t], _score(project, definition, at[t - period]))
+    newly = qualification.would_have_announced(frames[t], seen[t - period])
     return (
         snapshot.assign(would_have_announced=snapshot["subject_key"].isin(newly))
         .sort_values("subject_key")

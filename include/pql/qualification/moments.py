@@ -28,13 +28,15 @@ def days_before(as_of: datetime, days: float, timezone: str = "UTC") -> datetime
 
 
 def moments_needed(
-    definition: Definition, as_of: datetime, period: timedelta, *, timezone: str = "UTC"
+    definition: Definition, as_of: datetime, period: timedelta | None = None, *, timezone: str = "UTC"
 ) -> tuple[datetime, ...]:
     """Every moment to compute for a run at `as_of`, ascending.
 
-    T; T − stale (SEM-D3 b, D4); T − one period (SEM-D6); and for score plays each of the first two minus their span.
+    T; T − stale (SEM-D3 b, D4); for score plays each of these minus their span; T − one period (SEM-D6), if one is
+    given: only the report of a run looks at it, no decision does.
     """
     then = days_before(as_of, definition.stale_after_days, timezone)
     spans = {score_span_days(play.on) for play in definition.plays} - {None}
     earlier = {days_before(moment, span, timezone) for moment in (as_of, then) for span in spans if span is not None}
-    return tuple(sorted({as_of, then, as_of - period} | earlier))
+    before = set() if period is None else {as_of - period}
+    return tuple(sorted({as_of, then} | before | earlier))
