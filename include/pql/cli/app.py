@@ -11,14 +11,29 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Context
+from typer.core import TyperGroup
 
 from pql.connections import from_environment
 from pql.pipeline.project import Project, init, opened, paths_from_environment
 from pql.settings import Paths
 from pql.types import UserError
 
+ORDER = ("init", "check", "schema", "ingest", "score", "decide", "run", "deliver", "replay", "explain")
+
+
+class InOrder(TyperGroup):
+    """Commands listed in the order in which one uses them."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Names, those of `ORDER` first."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 app = typer.Typer(
     name="pql",
+    cls=InOrder,
     help="Turn product usage into sales action: activation, scores, newly qualified accounts, deliveries.",
     no_args_is_help=True,
     rich_markup_mode=None,

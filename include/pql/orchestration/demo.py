@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -48,7 +49,12 @@ def main() -> None:
             _airflow(arguments.home, sandbox_url) as airflow,
         ):
             summary = _walk(airflow, arguments.home, sandbox_url)
-            print(summary.text(airflow.url, sandbox_url, time.monotonic() - begun), flush=True)
+            print(
+                summary.text(
+                    airflow.url, sandbox_url, _environment_file(arguments.home, airflow), time.monotonic() - begun
+                ),
+                flush=True,
+            )
             if not arguments.exit:
                 _say("everything stays up until Ctrl-C")
                 threading.Event().wait()
@@ -144,6 +150,14 @@ def _airflow(home: Path, sandbox_url: str) -> LocalAirflow:
             **connections(sandbox_url),
         },
     )
+
+
+def _environment_file(home: Path, airflow: LocalAirflow) -> Path:
+    """A file to `source`: after it, plain `pql …` speaks of this demo. It holds the sandbox's public tokens only."""
+    file = home / "env"
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(airflow.environment.items())]
+    file.write_text("\n".join(lines) + "\n")
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _ledger(home: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -29,7 +30,7 @@ class Summary:
     open_episodes: int
     failures: tuple[str, ...]
 
-    def text(self, airflow_url: str, sandbox_url: str, seconds: float) -> str:
+    def text(self, airflow_url: str, sandbox_url: str, environment_file: Path, seconds: float) -> str:
         """The summary as people read it, every figure with a link."""
         signals = f"{airflow_url}/dags"
         last = {key: sum(int(run[key]) for run in self.runs) for key in _ADDED}
@@ -53,7 +54,8 @@ class Summary:
         ]
         verdict = "The ledger and the sandbox's own log agree." if not self.failures else "FAILED:"
         lines += ["", f"  {verdict}", *(f"  - {failure}" for failure in self.failures)]
-        lines += ["", f"  Slack and CRM as people see them: {sandbox_url}", f"  Airflow: {airflow_url}", ""]
+        lines += ["", f"  Slack and CRM as people see them: {sandbox_url}", f"  Airflow: {airflow_url}"]
+        lines += [f"  To ask this demo with `pql`: source {environment_file}", ""]
         return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -72,6 +73,16 @@ def connection(conn_id: str) -> Connection:
         password=found.password or "",
         extra=found.extra_dejson,
     )
+
+
+def check_timezone(opened: Project) -> None:
+    """Fail at once if nights are scheduled in another time zone than the settings count days in."""
+    scheduled = os.environ.get("PQL_TIMEZONE", "UTC")
+    if scheduled != opened.settings.timezone:
+        raise AirflowFailException(
+            f"nightly_scores runs at midnight of {scheduled} (PQL_TIMEZONE), but {opened.paths.settings} says "
+            f"timezone: {opened.settings.timezone}. Set PQL_TIMEZONE to the same."
+        )
 
 
 def report_problems(opened: Project) -> None:

@@ -20,15 +20,16 @@ def signals_flow(kind: Kind) -> None:
     reports = ingest.partial(kind=kind).expand(source=sources())
     evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
-    wake_outbox(summary)  # type: ignore[arg-type]  # an XComArg until it runs
+    wake_outbox(summary)
 
 
 @task
 def sources() -> list[str]:
     """Names of the sources to read."""
-    from pql.orchestration.runtime import project
+    from pql.orchestration.runtime import check_timezone, project
 
     with project() as opened:
+        check_timezone(opened)
         return sorted(opened.settings.sources)
 
 
@@ -82,7 +83,7 @@ def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]], kin
 
 @task(outlets=[OUTBOX])
 def wake_outbox(summary: dict[str, Any]) -> int:
-    """Wake the deliver DAG, but only if this run put something into the outbox: a backfill never does."""
+    """Wake the deliver DAG, but only if this run put something into the outbox: nights of the past never do."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     if not summary["queued"]:

@@ -18,7 +18,7 @@ from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.store import blocks
 from pql.store.instants import to_aware
-from pql.store.tables import decided, episodes
+from pql.store.tables import decided, episodes, members
 from pql.types import UserError
 
 
@@ -27,7 +27,10 @@ def account_key(project: Project, wanted: str, *, now: datetime) -> str:
 
     Raises UserError when nobody, or more than one, is meant.
     """
-    found = _found(project, _first(project), wanted, now)
+    with store.reading(project.engine) as connection:
+        if connection.execute(select(members.c.account_key).where(members.c.account_key == wanted).limit(1)).scalar():
+            return wanted
+    found = _named(_latest(project, now), wanted)
     keys = sorted(set(found["account_key"]))
     if len(keys) > 1:
         raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
@@ -166,9 +169,18 @@ def _first(project: Project) -> Definition:
     return (accounts or list(project.definitions))[0]
 
 
-def _found(project: Project, definition: Definition, wanted: str, as_of: datetime) -> pd.DataFrame:
+def _latest(project: Project, now: datetime) -> pd.DataFrame:
+    """Everybody known: the newest nightly snapshot, else computed for `now`."""
+    definition = _first(project)
+    nights = [night for night in project.lake.list_scores(definition.id, "nightly") if night <= now]
+    newest = project.lake.read_scores(definition.id, "nightly", nights[-1]) if nights else None
+    if newest is not None:
+        return newest
     with closing(project.lake.connect()) as lake:
-        rows = panel(project, lake, definition, [as_of])
+        return panel(project, lake, definition, [now])
+
+
+def _named(rows: pd.DataFrame, wanted: str) -> pd.DataFrame:
     text = wanted.strip().casefold()
     exact = rows[rows["account_key"].str.casefold() == text]
     if len(exact):

@@ -58,6 +58,11 @@ def ingest(
             timezone=project.settings.timezone,
             horizon=project.horizon,
         )
+    except Exception as error:
+        with store.writing(project.engine) as connection:
+            told = str(error) if isinstance(error, UserError) else type(error).__name__  # others may carry anything
+            source_status.record_failure(connection, source, told)
+        raise
     finally:
         lake_connection.close()
     wanted = [d.id for d in project.definitions if d.status != "retired"]

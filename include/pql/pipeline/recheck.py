@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pql.clients.hubspot import HubSpot
@@ -36,17 +37,22 @@ def rechecker(project: Project, clock: Callable[[], datetime]) -> Recheck:
     if crm is None:
         return without_crm
     asked = crm
-    client = HubSpot(
-        project.connections(asked.connection),
-        not_a_fit_property=asked.not_a_fit_property,
-        snooze_property=asked.snooze_property,
-    )
+
+    @cache
+    def crm_client() -> HubSpot:
+        """Built when the first delivery asks: what is suppressed without it needs no connection."""
+        return HubSpot(
+            project.connections(asked.connection),
+            not_a_fit_property=asked.not_a_fit_property,
+            snooze_property=asked.snooze_property,
+        )
 
     def with_crm(claim: Claim) -> Alert | str:
         alert = claim.alert
         gone = _not_live(claim, definitions)
         if gone or not alert.crm_id:
             return gone or alert
+        client = crm_client()
         look = client.contact_now if alert.crm_kind == "contact" else client.company_now
         wanted = asked.contact_attributes if alert.crm_kind == "contact" else asked.attributes
         record = look(alert.crm_id, sorted(wanted.values()))

@@ -7,7 +7,7 @@ now and then (SEM-D4).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import duckdb
@@ -25,9 +25,12 @@ def snapshots(
     definition: Definition,
     moments: Sequence[datetime],
     period: timedelta,
-    accounts: Collection[str] | None = None,
+    accounts: Callable[[], Collection[str]] | None = None,
 ) -> dict[datetime, pd.DataFrame]:
-    """One snapshot per moment, sorted by subject key, for every subject (or those of `accounts`) seen before it."""
+    """One snapshot per moment, sorted by subject key, for every subject seen before it.
+
+    `accounts` is asked, once the connection is prepared, which accounts to keep to.
+    """
     zone = project.settings.timezone
     wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
     rows = scored_inputs(project, connection, definition, wanted, accounts)
@@ -45,8 +48,9 @@ def panel(
     moments: Sequence[datetime],
     accounts: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """One scored row per subject and moment, in one pass."""
-    return _score(project, definition, scored_inputs(project, connection, definition, moments, accounts))
+    """One scored row per subject (or those of `accounts`) and moment, in one pass."""
+    kept = None if accounts is None else lambda: accounts
+    return _score(project, definition, scored_inputs(project, connection, definition, moments, kept))
 
 
 def scored_inputs(
@@ -54,7 +58,7 @@ def scored_inputs(
     connection: duckdb.DuckDBPyConnection,
     definition: Definition,
     moments: Sequence[datetime],
-    accounts: Collection[str] | None,
+    accounts: Callable[[], Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """The feature rows that scores are computed from, for all moments in one pass."""
     project.lake.prepare(connection, needs_of(definition), list(moments))
@@ -64,7 +68,7 @@ def scored_inputs(
         list(moments),
         timezone=project.settings.timezone,
         free_mail_domains=project.free_mail_domains,
-        accounts=accounts,
+        accounts=None if accounts is None else accounts(),
     )
 
 

@@ -57,7 +57,7 @@ def _decay(line: ScoreLine, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     if line.half_life_days is None or f"signal_at.{line.signal}" not in frame.columns:
         return np.ones(len(frame))
     age = (frame["as_of"] - frame[f"signal_at.{line.signal}"]).to_numpy(dtype="timedelta64[us]")
-    days = np.where(np.isnat(age), 0, age // _DAY)
+    days = np.where(np.isnat(age), np.timedelta64(0, "us"), age) // _DAY
     return np.asarray(0.5 ** (np.maximum(days, 0) / line.half_life_days))
 
 

@@ -40,7 +40,7 @@ def deliveries(
         list[str] | None,
         typer.Option(help="pending, held, ambiguous, delivered, dead, suppressed … (may be repeated)"),
     ] = None,
-    account: Annotated[str | None, typer.Option(help="Only of this account key")] = None,
+    account: Annotated[str | None, typer.Option(help="Only of this account: key, name or domain")] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first")] = 50,
     retry: Annotated[list[int] | None, typer.Option(help="Make this delivery due again (may be repeated)")] = None,
     suppress: Annotated[list[int] | None, typer.Option(help="Stop this delivery for good (may be repeated)")] = None,
@@ -56,8 +56,9 @@ def deliveries(
                 if not reason:
                     raise UserError("--suppress needs --reason: it is kept with the delivery.")
                 print(f"{outbox.suppress(connection, suppress, reason=reason, now=now())} suppressed")
+        key = pipeline.account_key(opened, account, now=now()) if account else None
         with store.reading(opened.engine) as connection:
-            found = outbox.list_deliveries(connection, states=state or (), account_key=account, limit=limit)
+            found = outbox.list_deliveries(connection, states=state or (), account_key=key, limit=limit)
     rows = [
         {
             "id": d.id,

@@ -187,7 +187,11 @@ def replay(
             send=send,
             progress=advance,
         )
-    show(rows, form, empty="no moments")
+    names = ["as_of", "evaluated", "newly_qualified", "announced", "silent", "held", "queued", "delivered"]
+    busy = rows if form is not Format.table else [row for row in rows if row["newly_qualified"] or row["queued"]]
+    show(busy, form, columns=names, empty="nobody newly qualified")
+    if form is Format.table:
+        print(f"{len(rows)} moments, {sum(row['announced'] for row in rows)} announced")
 
 
 def _kind(text: str) -> Kind:
