@@ -1,0 +1,87 @@
+"""Sparkify's November through a real Airflow, as ops would backfill it: every night a snapshot, nobody pinged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from pql import store
+from pql.lake import Lake
+from pql.orchestration.local_airflow import LocalAirflow
+from pql.pipeline.project import ROOT
+from pql.sandbox import Server, connections
+
+EXAMPLE = ROOT / "include" / "definitions" / "examples" / "sparkify"
+DATA = ROOT.parent / "shared" / "data" / "sparkify"
+FIRST, LAST = datetime(2018, 11, 1, tzinfo=UTC), datetime(2018, 11, 30, tzinfo=UTC)  # first and last interval
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("airflow"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"the sparkify data is not at {DATA}"),
+]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("sandbox")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory, sandbox: Server) -> Iterator[LocalAirflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        "PQL_HOME": str(EXAMPLE),
+        "PQL_LAKE": str(home / "lake"),
+        "PQL_LEDGER": f"sqlite:///{home / 'ledger.db'}",
+        "PQL_CATCHUP": "false",
+        "PQL_NIGHTLY_START": "2018-11-01",
+        **connections(sandbox.url),
+    }
+    with LocalAirflow(home=home / "airflow", environment=environment) as running:
+        running.wait_for_dags("nightly_scores", "deliver")
+        yield running
+
+
+def _tables(airflow: LocalAirflow) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the ledger but the sources' own notes and the marks, which ingest may write at any time."""
+    engine = create_engine(airflow.environment["PQL_LEDGER"])
+    names = [t for t in store.tables.metadata.tables if t not in ("sources", "dirty_marks", "counters")]
+    with engine.connect() as connection:
+        return {name: [tuple(r) for r in connection.execute(text(f"SELECT * FROM {name}"))] for name in names}
+
+
+def test_a_month_is_backfilled_and_nobody_is_pinged(airflow: LocalAirflow, sandbox: Server) -> None:
+    """Thirty nights give thirty snapshots, a would-have-announced figure in each result, and not one effect."""
+    before = _tables(airflow)
+    airflow.unpause("deliver")
+    airflow.backfill("nightly_scores", f"{FIRST:%Y-%m-%dT%H:%M:%SZ}", f"{LAST:%Y-%m-%dT%H:%M:%SZ}")
+    airflow.unpause("nightly_scores")
+    runs = [run for run in airflow.wait_for_runs("nightly_scores", 30, 500) if run["run_type"] == "backfill"]
+
+    assert [run["state"] for run in runs] == ["success"] * 30
+    lake = Lake(airflow.environment["PQL_LAKE"])
+    nights = [FIRST + timedelta(days=n + 1) for n in range(30)]
+    assert [m for m in lake.list_scores("upgrade", "nightly") if m <= nights[-1]] == nights
+    results = [airflow.xcom("nightly_scores", str(run["dag_run_id"]), "decide") for run in runs]
+    assert all(result["live"] is False for result in results)
+    assert sum(result["would_have_announced"] for result in results) > 20
+    assert sum(result["queued"] for result in results) == 0
+    assert sandbox.effects() == []
+    assert _tables(airflow)["deliveries"] == before["deliveries"] == []
+    assert _tables(airflow)["episodes"] == []
+
+
+def test_no_secret_is_left_in_logs(airflow: LocalAirflow) -> None:
+    """Tokens and signing secrets appear in no log file of the run."""
+    words = ("xoxb-sandbox", "pat-sandbox", "whsec_")
+    logs = [p for p in Path(airflow.home).rglob("*.log") if p.is_file()]
+    assert logs
+    found = [str(p) for p in logs if any(word in p.read_text(errors="replace") for word in words)]
+    assert found == []
