@@ -44,23 +44,6 @@ def test_a_kind_nobody_knows_is_refused(ledger: Engine) -> None:
         blocks.block(conn, "org:1", "mute", reason="", origin="cli", now=NOW)
 
 
-def test_the_crm_blocks_and_lifts(ledger: Engine) -> None:
-    """ "Not a fit" in the CRM blocks once, however often it is read, and taking it away lifts it."""
-    with store.writing(ledger) as conn:
-        assert blocks.sync_crm(conn, [("org:1", True, None)], now=NOW) == (1, 0)
-        assert blocks.sync_crm(conn, [("org:1", True, None)], now=NOW + DAY) == (0, 0)
-        assert blocks.sync_crm(conn, [("org:1", False, NOW + 9 * DAY)], now=NOW + 2 * DAY) == (1, 1)
-    assert _active(ledger, NOW + 2 * DAY) == ["snooze"]
-
-
-def test_the_crm_does_not_lift_what_a_colleague_blocked(ledger: Engine) -> None:
-    """A block from the command line stays when the CRM knows of none."""
-    with store.writing(ledger) as conn:
-        blocks.block(conn, "org:1", "block", reason="legal", origin="cli", now=NOW)
-        assert blocks.sync_crm(conn, [("org:1", False, None)], now=NOW) == (0, 0)
-    assert _active(ledger, NOW) == ["block"]
-
-
 def test_a_long_list_of_accounts_is_answered_alike(ledger: Engine) -> None:
     """Asking for very many accounts gives the same as asking for the few that are blocked."""
     with store.writing(ledger) as conn:

@@ -22,8 +22,8 @@ from pql.qualification.model import (
     SubjectFacts,
     Unqualified,
 )
-from pql.store import blocks, decisions, facts
-from pql.store.tables import baselines, episodes
+from pql.store import blocks, decisions
+from pql.store.tables import baselines, decided, episodes
 from pql.types import Alert, Reason
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -123,7 +123,7 @@ def test_an_older_evaluation_does_not_overturn_a_newer(story: Any) -> None:
     story.decide(at=T0, decided=(Decided("org:1", "org:1", T0, qualified=False, eligible=False),))
     assert story.facts().subject("org:1").decided_as_of == T0 + DAY
     with store.reading(story.engine) as conn:
-        assert facts.was_qualified(conn, "d") == {"org:1": True}
+        assert conn.execute(select(decided.c.subject_key, decided.c.qualified)).all() == [("org:1", True)]
 
 
 def test_the_baseline_is_recorded_with_its_run(story: Any) -> None:

@@ -1,8 +1,8 @@
-"""Blocks: a human's "not now" (snooze), "not a fit" or "never" for an account, from the CLI, the CRM or Slack."""
+"""Blocks: a human's "not now" (snooze), "not a fit" or "never" for an account, said on the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,11 +53,9 @@ def block(
     return int(conn.execute(insert(blocks).values(values).returning(blocks.c.id)).scalar_one())
 
 
-def lift(conn: Connection, account_key: str, *, now: datetime, origin: str | None = None) -> int:
-    """End the account's active blocks (only those of `origin` if given); return how many there were."""
+def lift(conn: Connection, account_key: str, *, now: datetime) -> int:
+    """End the account's active blocks; return how many there were."""
     wanted = [blocks.c.account_key == account_key, _active(now)]
-    if origin is not None:
-        wanted.append(blocks.c.origin == origin)
     return conn.execute(update(blocks).where(*wanted).values(lifted_at=to_naive(now))).rowcount
 
 
@@ -82,38 +80,6 @@ def history(conn: Connection) -> dict[str, tuple[Block, ...]]:
         made = Block(row.kind, to_aware(row.created_at), to_aware(row.until), to_aware(row.lifted_at))
         found[row.account_key] = (*found.get(row.account_key, ()), made)
     return found
-
-
-def sync_crm(
-    conn: Connection, wishes: Iterable[tuple[str, bool, datetime | None]], *, now: datetime
-) -> tuple[int, int]:
-    """Make blocks of origin "crm" say what the CRM says; return (how many were made, how many lifted).
-
-    `wishes` are (account key, not a fit, snoozed until) of every account the CRM was read for; an account whose
-    wish is the block it has is left alone, so reading the CRM twice changes nothing.
-    """
-    standing = {key: [b for b in each if b.origin == "crm"] for key, each in active(conn, now).items()}
-    made = lifted = 0
-    for account_key, not_a_fit, snooze_until in wishes:
-        wanted = _wanted(not_a_fit, snooze_until, now)
-        present = {(each.kind, each.until): each.id for each in standing.get(account_key, [])}
-        outdated = [present[each] for each in present.keys() - wanted]
-        if outdated:
-            conn.execute(update(blocks).where(blocks.c.id.in_(outdated)).values(lifted_at=to_naive(now)))
-        for kind, until in sorted(wanted - present.keys()):
-            block(conn, account_key, kind, reason="set in the CRM", origin="crm", now=now, until=until)
-            made += 1
-        lifted += len(outdated)
-    return made, lifted
-
-
-def _wanted(not_a_fit: bool, snooze_until: datetime | None, now: datetime) -> set[tuple[str, datetime | None]]:
-    wanted: set[tuple[str, datetime | None]] = set()
-    if not_a_fit:
-        wanted.add(("not_a_fit", None))
-    if snooze_until is not None and snooze_until > now:
-        wanted.add(("snooze", snooze_until))
-    return wanted
 
 
 def _active(now: datetime) -> ColumnElement[bool]:

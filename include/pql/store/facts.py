@@ -40,12 +40,6 @@ def read_facts(
     return Facts(subjects=subjects, blocks=history(conn), rekeyed=rekeyed)
 
 
-def was_qualified(conn: Connection, definition: str) -> dict[str, bool]:
-    """Return for every subject ever decided whether it was qualified the last time."""
-    query = select(decided.c.subject_key, decided.c.qualified).where(decided.c.definition == definition)
-    return {row.subject_key: row.qualified for row in conn.execute(query)}
-
-
 def newest_decision(conn: Connection, definition: str) -> datetime | None:
     """Return the newest as-of the definition decided anybody at, None if it never did."""
     newest = select(func.max(decided.c.decided_as_of)).where(decided.c.definition == definition)
