@@ -1,14 +1,14 @@
 """
 ### From the outbox to Slack, the CRM and webhooks
 
-**Schedule** whenever a run put something into the outbox, and every 5 minutes (retries, reconciliation). One run at a
-time; it drains for at most 10 minutes. Closed to backfills: history must never reach a person.
-**Reads** the ledger's deliveries that are due; checks exclusions, owner, blocks and deals again before each one.
-**Writes** receipts, reasons and next attempts into the ledger.
-**On failure** a delivery that fails never fails its neighbours: it goes back with a time, or ends as dead with a
-reason (`pql deliveries`). If the run itself fails ops are told once and the next run goes on.
-**Safe to rerun?** Yes. Each delivery is claimed with a lease; what may already have been sent is looked up at the
-destination before anything is sent again.
+- **Schedule** whenever a run put something into the outbox, and every 5 minutes (retries, reconciliation). One run at a
+  time; it drains for at most 10 minutes. Closed to backfills: history must never reach a person.
+- **Reads** the ledger's deliveries that are due; checks exclusions, owner, blocks and deals again before each one.
+- **Writes** receipts, reasons and next attempts into the ledger.
+- **On failure** a delivery that fails never fails its neighbours: it goes back with a time, or ends as dead with a
+  reason (`pql deliveries`). If the run itself fails ops are told once and the next run goes on.
+- **Safe to rerun?** Yes. Each delivery is claimed with a lease; what may already have been sent is looked up at the
+  destination before anything is sent again.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """
 ### Who did something in the last hour, and does it make anybody a lead?
 
-**Schedule** every full hour; the run's moment (*as of*) is the end of its data interval.
-**Reads** the newest events and CRM changes, and all accounts marked dirty in the ledger (not only this hour's).
-**Writes** the lake (events, CRM changes, hourly score snapshot of those accounts) and, in one transaction, the ledger.
-**Tells the world** nothing: the `deliver` DAG does, from the outbox.
-**On failure** ops are told once; the marks stay, so the next hour looks at the same accounts.
-**Safe to rerun or backfill?** Yes. Detection is level-triggered: a rerun finds the episode already open and does
-nothing; a run older than the horizon (48 h) decides nothing and reports who would have been announced.
+- **Schedule** every full hour; the run's moment (*as of*) is the end of its data interval.
+- **Reads** the newest events and CRM changes, and all accounts marked dirty in the ledger (not only this hour's).
+- **Writes** the lake (events, CRM changes, hourly score snapshot of those accounts) and, in one transaction, the
+  ledger.
+- **Tells the world** nothing: the `deliver` DAG does, from the outbox.
+- **On failure** ops are told once; the marks stay, so the next hour looks at the same accounts.
+- **Safe to rerun or backfill?** Yes. Detection is level-triggered: a rerun finds the episode already open and does
+  nothing; a run older than the horizon (48 h) decides nothing and reports who would have been announced.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """
 ### Every source again, everybody scored, every night
 
-**Schedule** midnight in the project's time zone; the run's moment (*as of*) is the end of its data interval.
-**Reads** each source with its lookback (late events), the whole CRM.
-**Writes** the lake (events, CRM snapshot, nightly score snapshot) and, in one transaction, the ledger (episodes,
-occurrences, deliveries).
-**Tells the world** nothing: the `deliver` DAG does, from the outbox.
-**On failure** ops are told once; the next night looks at everybody again, so nothing is lost.
-**Safe to rerun or backfill?** Yes. A run older than the horizon (48 h) decides nothing: it writes its snapshot and
-reports who *would have been* announced. A rerun inside the horizon finds the episodes already open and does nothing.
+- **Schedule** midnight in the project's time zone; the run's moment (*as of*) is the end of its data interval.
+- **Reads** each source with its lookback (late events), the whole CRM.
+- **Writes** the lake (events, CRM snapshot, nightly score snapshot) and, in one transaction, the ledger (episodes,
+  occurrences, deliveries).
+- **Tells the world** nothing: the `deliver` DAG does, from the outbox.
+- **On failure** ops are told once; the next night looks at everybody again, so nothing is lost.
+- **Safe to rerun or backfill?** Yes. A run older than the horizon (48 h) decides nothing: it writes its snapshot and
+  reports who *would have been* announced. A rerun inside the horizon finds the episodes already open and does nothing.
 """
 
 from __future__ import annotations

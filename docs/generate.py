@@ -1,6 +1,6 @@
 """The pages that the code writes: the command line and the DAGs in, `docs/reference/{cli,dags}.md` out.
 
-`make docs` writes them; `tests/docs/test_generated.py` fails when one is out of date.
+`make docs` writes them; `tests/docs/test_pages.py` fails when one is out of date.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import inspect
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,8 +117,7 @@ def dags_page() -> str:
     for dag_id in sorted(dags, key=DAG_ORDER.index):
         dag = dags[dag_id]
         title, _, text = dag.doc_md.strip().partition("\n")
-        said = re.sub(r"^\*\*", "- **", text.strip(), flags=re.MULTILINE)  # lines of one paragraph would run together
-        lines += ["", f"## `{dag_id}`", "", f"*{title.lstrip('# ')}*", "", said, ""]
+        lines += ["", f"## `{dag_id}`", "", f"*{title.lstrip('# ')}*", "", text.strip(), ""]
         lines += ["| task | what it does | pool | tells Airflow it updated |", "|---|---|---|---|"]
         lines += [_task(task) for task in dag.topological_sort()]
     lines += ["", "## Pools", "", "Made by `python -m pql.orchestration.init`.", ""]

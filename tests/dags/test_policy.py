@@ -31,10 +31,10 @@ def test_all_files_parse(bag: DagBag) -> None:
 @pytest.mark.parametrize("name", sorted(NAMES))
 class TestEveryDag:
     def test_documented(self, bag: DagBag, name: str) -> None:
-        """Its page says when it runs, what it reads and writes, what happens on failure, and whether a rerun is safe."""
+        """Its page says when it runs, what it reads and writes, what happens on failure, whether a rerun is safe."""
         text = bag.dags[name].doc_md or ""
-        for word in ("**Schedule**", "**Reads**", "**Writes**", "**On failure**", "**Safe to rerun"):
-            assert word in text
+        for word in ("Schedule**", "Reads**", "Writes**", "On failure**", "Safe to rerun"):
+            assert f"\n- **{word}" in text  # a list: lines of one paragraph would run together
 
     def test_owned_tagged_and_one_run_at_a_time(self, bag: DagBag, name: str) -> None:
         """It has an owner, tags, a start date, a time-out, and never two runs at once by schedule."""
