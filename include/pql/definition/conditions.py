@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pql.definition.by_size import ACTIVATION_PCT
 from pql.definition.comparisons import Comparison, read_comparison
 from pql.definition.model import All, Any, Compare, Condition, Not, Operand, Signal
-from pql.definition.names import CRITERIA, KNOWN_ATTRIBUTES, LOGIC, OPERANDS, USAGE, Names, is_attribute
+from pql.definition.names import CRITERIA, DELTA_OPERANDS, KNOWN_ATTRIBUTES, LOGIC, OPERANDS, USAGE, Names, is_attribute
 from pql.definition.reading import Notes, a
 from pql.located_yaml import Entry, Items, Leaf, Mapping, Node, did_you_mean, quoted
 
@@ -22,6 +22,7 @@ class Place:
     criteria: bool = False
     attributes: bool = True
     usage_only: bool = False
+    no_deltas: str = "a change of the score is news for a play, not a state"  # why it may not ask for them
 
 
 _DECLARE = "declare a signal for it and compare it, for example `{logins: {min: 1}}`"
@@ -29,7 +30,13 @@ _DECLARE = "declare a signal for it and compare it, for example `{logins: {min: 
 STAGE = Place("a stage", attributes=False, usage_only=True)
 CRITERION = Place("a criterion", operands=("activation_pct", "stage", "size"))
 QUALIFY = Place("`qualify`", operands=("activation_pct", "score", "grade", "stage", "size"), criteria=True)
-PLAY = Place("a play's `if`", operands=OPERANDS, criteria=True)
+PLAY = Place("a play's `if`", operands=OPERANDS, criteria=True)  # on `newly_qualified`
+LATER_PLAY = Place(  # on anything else: whether it fires is decided before the nightly snapshots are looked at (SEM-S3)
+    "a play's `if`",
+    operands=tuple(operand for operand in OPERANDS if operand not in DELTA_OPERANDS),
+    criteria=True,
+    no_deltas="it is known only `on: newly_qualified`; for a change of the score write `on: {score_up: 20, in: 7d}`",
+)
 
 
 def read_condition(notes: Notes, node: Node, place: Place, names: Names) -> Condition | None:
@@ -139,7 +146,7 @@ def _read_attribute(notes: Notes, entry: Entry, place: Place) -> Condition | Non
 
 def _read_operand(notes: Notes, entry: Entry, place: Place, names: Names) -> Condition | None:
     if entry.key not in place.operands:
-        hint = _where_else(entry.key)
+        hint = _where_else(entry.key, place)
         notes.error(entry.line, f"{place.words} cannot ask for {quoted(entry.key)}", hint)
         return None
     readers: dict[str, Callable[[Notes, Entry, Names], Condition | None]] = {
@@ -151,10 +158,10 @@ def _read_operand(notes: Notes, entry: Entry, place: Place, names: Names) -> Con
     return readers.get(entry.key, _read_number)(notes, entry, names)
 
 
-def _where_else(operand: str) -> str:
+def _where_else(operand: str, place: Place) -> str:
     if operand in ("score", "grade"):
         return "points alone are not a criterion: ask for them in `qualify`"
-    return "a change of the score is news for a play, not a state" if operand.startswith("score_delta") else ""
+    return place.no_deltas if operand in DELTA_OPERANDS else ""
 
 
 def _read_stage(notes: Notes, entry: Entry, names: Names) -> Condition | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping as Dict
 from typing import get_args
 
 from pql.definition.actions import check_template, read_actions
-from pql.definition.conditions import PLAY, read_condition
+from pql.definition.conditions import LATER_PLAY, PLAY, read_condition
 from pql.definition.model import Play, Trigger, TriggerKind
 from pql.definition.names import Names
 from pql.definition.reading import Notes, described
@@ -54,7 +54,8 @@ def _read_play(notes: Notes, node: Node, names: Names) -> Play | None:
     what = f"play {quoted(title)}" if title else "a play"
     play_id = _read_id(notes, fields, title)
     trigger = _read_trigger(notes, fields["on"].value, names) if "on" in fields else None
-    filter_ = read_condition(notes, fields["if"].value, PLAY, names) if "if" in fields else None
+    place = PLAY if trigger is None or trigger.kind == "newly_qualified" else LATER_PLAY
+    filter_ = read_condition(notes, fields["if"].value, place, names) if "if" in fields else None
     next_ = notes.text(fields["next"].value, "`next`") if "next" in fields else None
     if next_:
         check_template(notes, fields["next"].value.line, next_, "`next`", names)

@@ -15,7 +15,6 @@ from pql.scoring.truth import Flags
 from pql.scoring.values import column, known, local_days, numbers
 
 DEFAULT_LIMIT_PCT = 80.0
-_DELTAS = ("score_delta_night", "score_delta_week")
 
 ABSENCE = frozenset({"score_down", "gone_quiet", "stuck", "left"})
 """Triggers that rest on nothing having come: decided only when the sources are complete to T (SEM-D2)."""
@@ -46,9 +45,6 @@ def triggers(
     now = frames[as_of]
     then = days_before(as_of, stale_days, timezone)
     past = frames[then]
-    for delta in _DELTAS:  # deltas are display, read from snapshots (SEM-S3): the past has none of its own
-        if delta in now.columns and delta not in past.columns:
-            past = past.assign(**{delta: align(now, past["subject_key"])[delta]})
     result: dict[str, np.ndarray] = {}
     for play in definition.plays:
         if play.on.kind == "newly_qualified":
