@@ -1,12 +1,12 @@
-"""What is news and what is not: late events, history, new rules and outages on one side, what just began on the other."""
+"""What is news and what is not: late events, history, new rules and outages here, what has just begun there."""
 
 from __future__ import annotations
 
 import pytest
+from tests.flow.conftest import DAY, HABIT, HOUR, SETTINGS, T0, another, days_before
 
 from pql import outbox
 from pql.store import blocks
-from tests.flow.conftest import DAY, HABIT, HOUR, SETTINGS, T0, another, days_before
 
 NIGHT = T0 + 10 * DAY  # a night well after the baseline
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.flow.conftest import DAY, HOUR, T0, days_before, same
 
 from pql import pipeline
-from tests.flow.conftest import DAY, HOUR, T0, days_before, same
 
 MORNING = T0 + DAY + 9 * HOUR
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import requests
+from tests.flow.conftest import DAY, HABIT, HOUR, SETTINGS, T0, Story, another, days_before
 
 from pql import outbox
 from pql.sandbox.credentials import HUBSPOT_TOKEN
 from pql.store import blocks
-from tests.flow.conftest import DAY, HABIT, HOUR, SETTINGS, T0, Story, another, days_before
 
 NIGHT = T0 + 5 * DAY
 
@@ -20,7 +20,9 @@ WITH_CRM = SETTINGS.replace(
     "  crm: {kind: hubspot, account_id_property: product_account_id, attributes: {plan: plan}}\ndestinations:\n"
     "  hubspot: {kind: hubspot}",
 )
-SALES = HABIT.split("plays:")[0] + """
+SALES = (
+    HABIT.split("plays:")[0]
+    + """
 exclude:
   attributes: {lifecycle_stage: [customer]}
 plays:
@@ -31,6 +33,7 @@ plays:
       - crm_task: {due: 1 business day, subject: "Call {{ account.name }}", fallback_owner: sdr@relay.example}
       - crm_update: {pql_score: score}
 """
+)
 DANA, MAREK = "71000001", "71000002"
 
 
@@ -120,7 +123,9 @@ def test_what_people_did_meanwhile_is_respected(crm_story):
         "Blocked": "blocked: block (partner)",
     }
     assert crm_story.told() == ["Free"]
-    tasks = [e["properties"]["hs_task_subject"] for e in crm_story.sandbox.effects("hubspot") if e["kind"] == "crm_task"]
+    tasks = [
+        e["properties"]["hs_task_subject"] for e in crm_story.sandbox.effects("hubspot") if e["kind"] == "crm_task"
+    ]
     assert tasks == ["Call Free"]
     crm_story.run("hourly", NIGHT + HOUR)
     ended = {"Snoozed": "blocked", "Unfit": "blocked", "Won": "won", "Customer": "excluded"}
@@ -149,7 +154,9 @@ def test_the_owner_of_the_moment_is_told(crm_story):
         if e["kind"] == "crm_task"
     }
     assert owners == {"Call Passed": MAREK, "Call Orphan": "71000005"}
-    said = {effect["message"]["text"].split()[1]: str(effect["message"]) for effect in crm_story.sandbox.effects("slack")}
+    said = {
+        effect["message"]["text"].split()[1]: str(effect["message"]) for effect in crm_story.sandbox.effects("slack")
+    }
     assert "owner <@" in said["Passed"]
     assert "owner nobody yet" in said["Orphan"]
 

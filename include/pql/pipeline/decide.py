@@ -96,6 +96,7 @@ class _Run:
         rekeyed = self._carry(connection)
         complete = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
         intents: list[Intent] = []
+        taken: list[tuple[Evaluated, Decisions]] = []
         applied = decisions.Applied()
         for each in ordered:
             made = self._decisions(connection, each, complete, rekeyed)
@@ -105,8 +106,9 @@ class _Run:
             wanted = intents_of(self.project, self.lake, each.definition, each.frame, made, self.as_of)
             decisions.keep_intents(connection, wanted, applied)
             intents += [intent for intent in wanted if intent.announced]
-            self._clear(connection, each, made)
             _count(summary, made)
+            taken.append((each, made))
+        self._clear(connection, taken)
         merged = plays.merge(intents)
         announced = len({(m.account_key) for m in merged if m.kind != "crm_update"})
         cap = runs.storm_cap(
@@ -164,20 +166,24 @@ class _Run:
             return "done"
         return "none" if self.kind == "hourly" else "is_first"
 
-    def _clear(self, connection: Connection, each: Evaluated, made: Decisions) -> None:
-        """Clear the marks this evaluation took care of: of subjects it decided, and of nobody's facts."""
-        if made.live and made.why_nothing:
-            return
-        known = [mark.fact_key for mark in marks.read(connection, each.definition.id) if mark.seq <= each.seq]
-        if not known:
+    def _clear(self, connection: Connection, taken: Sequence[tuple[Evaluated, Decisions]]) -> None:
+        """Clear the marks these evaluations took care of: of subjects they decided, and of nobody's facts."""
+        known = {
+            each.definition.id: [m.fact_key for m in marks.read(connection, each.definition.id) if m.seq <= each.seq]
+            for each, made in taken
+            if not (made.live and made.why_nothing)
+        }
+        facts = sorted({key for keys in known.values() for key in keys})
+        if not facts:
             return
         resolved = features.resolve_marks(
-            self.lake, self.as_of, known, free_mail_domains=self.project.free_mail_domains
+            self.lake, self.as_of, facts, free_mail_domains=self.project.free_mail_domains
         )
-        kept = set(made.kept_newer)
-        untouched = set(each.frame.loc[each.frame["subject_key"].isin(kept), "account_key"])
-        done = [key for key in known if not resolved.get(key, frozenset()) & untouched]
-        marks.clear(connection, each.definition.id, done, seq_at_start=each.seq, as_of=self.as_of)
+        for each, made in taken:
+            kept = set(made.kept_newer)
+            untouched = set(each.frame.loc[each.frame["subject_key"].isin(kept), "account_key"])
+            done = [key for key in known.get(each.definition.id, ()) if not resolved[key] & untouched]
+            marks.clear(connection, each.definition.id, done, seq_at_start=each.seq, as_of=self.as_of)
 
 
 def _load(project: Project, key: Mapping[str, Any], as_of: datetime, kind: str) -> Evaluated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -14,7 +15,6 @@ from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import snapshots
 from pql.store import marks
-from pql.usage import needs_of
 
 PERIOD = {"hourly": timedelta(hours=1), "nightly": timedelta(days=1)}
 
@@ -32,9 +32,9 @@ def evaluate(project: Project, definition_id: str, *, as_of: datetime, now: date
         marked = marks.read(connection, definition.id)
     lake_connection = project.lake.connect()
     try:
-        accounts = None
-        if kind == "hourly":
-            accounts = _hourly_accounts(project, lake_connection, definition, as_of, [m.fact_key for m in marked])
+        facts = [mark.fact_key for mark in marked]
+        hourly = partial(_hourly_accounts, project, lake_connection, definition, as_of, facts)
+        accounts = hourly if kind == "hourly" else None
         frame = snapshots(project, lake_connection, definition, [as_of], PERIOD[kind], accounts)[as_of]
     finally:
         lake_connection.close()
@@ -58,7 +58,7 @@ def _hourly_accounts(
     as_of: datetime,
     fact_keys: list[str],
 ) -> set[str]:
-    project.lake.prepare(connection, needs_of(definition), [as_of])
+    """`connection` is prepared for `as_of` (and what it is compared with)."""
     resolved = features.resolve_marks(connection, as_of, fact_keys, free_mail_domains=project.free_mail_domains)
     accounts = set().union(*resolved.values())
     already = project.lake.read_scores(definition.id, "hourly", as_of)

@@ -38,7 +38,7 @@ def alert(
         titles=(definition.title,),
         subject_key=row["subject_key"],
         account_key=row["account_key"],
-        account_name=name_of(definition, row),
+        account_name=name_of(definition, row, champions),
         as_of=as_of(row).isoformat(),
         score=int(row["score"]),
         activation_pct=int(row["activation_pct"]),
@@ -96,9 +96,15 @@ def _limit(on: Trigger, row: Row) -> str:
 UNKNOWN = "unknown"
 
 
-def name_of(definition: Definition, row: Row) -> str:
-    """What people call the subject: the account's name, else its domain, else its key; a user with the account's."""
-    account = _text(row, "name") or _text(row, "domain") or str(row["account_key"]).split(":", 1)[-1]
+def name_of(definition: Definition, row: Row, champions: Sequence[Champion] = ()) -> str:
+    """What people call the subject: the account's name, else its domain, else its key; a user with the account's.
+
+    A domain of free mail names nobody: an account of one without a name goes by what its only user is called.
+    """
+    kind, _, key = str(row["account_key"]).partition(":")
+    alone = champions[0].name if kind == "user" and champions else ""
+    domain = "" if row.get("is_free_mail") else _text(row, "domain")
+    account = _text(row, "name") or domain or alone or key
     if definition.subject == "account":
         return account
     user = _text(row, "user.name") or _text(row, "user.email") or str(row["subject_key"]).split(":", 1)[-1]
