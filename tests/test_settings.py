@@ -20,6 +20,7 @@ sources:
   d: {kind: files, format: xml, path: 3, emits: []}
   e:
   f: {kind: files, path: x, emits: [{name: x, event: y, time: t}]}
+  g: {kind: files, path: x, emits: [{name: x, time: t, user: u}, {name: y, time: t}]}
 destinations:
   w: {kind: webhook, conection: x}
   h: {kind: hubspot, ur: x}
@@ -38,9 +39,10 @@ TOLD = """\
 8: `path` of `sources d`: input should be a valid string, not `3`
 9: `e` of `sources`: input should be a valid dictionary or object to extract fields from, not empty
 10: `sources f emits 1`: say either `event` (the column with the event's name) or `name` (one fixed name)
-12: `connection` of `destinations w` is missing
-12: unknown key `conection` of `destinations w` — did you mean `connection`?
-13: unknown key `ur` of `destinations h` — did you mean `url`?
+11: `sources g emits 2`: say who did it: `user` or `anonymous` (the column with the id), or both
+13: `connection` of `destinations w` is missing
+13: unknown key `conection` of `destinations w` — did you mean `connection`?
+14: unknown key `ur` of `destinations h` — did you mean `url`?
 """
 
 

@@ -57,9 +57,11 @@ class Emit(_Strict):
     properties: list[str] | None = None  # columns kept as properties; None = all
 
     @model_validator(mode="after")
-    def _one_name(self) -> Self:
+    def _one_name_and_somebody(self) -> Self:
         if (self.event is None) == (self.name is None):
             raise ValueError("say either `event` (the column with the event's name) or `name` (one fixed name)")
+        if self.user is None and self.anonymous is None:
+            raise ValueError("say who did it: `user` or `anonymous` (the column with the id), or both")
         return self
 
 

@@ -131,9 +131,8 @@ def test_attributes_and_destinations_are_checked_against_the_settings(small: Sma
         only="{industry: [x], region: [eu], domain: [a.example]}",
         plays="[{play: P, on: left, do: [{webhook: nudge}, {slack: {channel: '#a'}}, {crm_update: {a: score}}]}]",
     )
-    files = FilesSource.model_validate(
-        {"kind": "files", "path": "x", "emits": [{"name": "a", "time": "t", "user_traits": {"plan": "p"}}]}
-    )
+    emit = {"name": "a", "time": "t", "user": "u", "user_traits": {"plan": "p"}}
+    files = FilesSource.model_validate({"kind": "files", "path": "x", "emits": [emit]})
     crm = HubSpotSource(kind="hubspot", attributes={"industry": "industry"})
     project = Settings(
         sources={"files": files, "crm": crm},

@@ -326,7 +326,6 @@ def test_when_a_file_was_written_is_when_its_events_were_received(reader: Any, w
 @pytest.mark.parametrize(
     ("emit", "more", "said"),
     [
-        ({"name": "X", "time": "at"}, {}, r"sources\.src\.emits\[0\] needs `user` or `anonymous`"),
         ({**CLICK, "time_format": "%Q"}, {}, r"log\.ndjson cannot be read with this mapping: .*%Q"),
         (CLICK, {"encoding": "latin-42"}, r"sources\.src\.encoding: .*latin-42"),
     ],

@@ -7,25 +7,16 @@ what cannot be used is told from what can in one pass: `why` is NULL exactly for
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from pql.settings import Emit
 from pql.sources import sql
 from pql.sources.lines import Format
-from pql.types import UserError
 
 _HAS_OFFSET = r"\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$"
 _NUMBER = r"^-?(0|[1-9]\d{0,14})(\.\d+)?$"
-
-
-def check(emits: Sequence[Emit], source: str) -> None:
-    """UserError for the first mapping that could never give an event."""
-    for number, emit in enumerate(emits):
-        if emit.user is None and emit.anonymous is None:
-            where = f"sources.{source}.emits[{number}]"
-            raise UserError(f"{where} needs `user` or `anonymous`: a row about nobody is nobody's activity.")
 
 
 def mapped_columns(emit: Emit) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,6 @@ def read(settings: FilesSource, request: Request, base: Path) -> Read:
 
 
 def _check_settings(settings: FilesSource, source: str) -> None:
-    emits.check(settings.emits, source)
     try:
         codecs.lookup(settings.encoding)
     except LookupError:
