@@ -1,7 +1,8 @@
-"""`pql check`, `init`, `ingest`, `score`, `decide`, `run`, `replay`: from definitions and sources to decisions."""
+"""`pql check`, `schema`, `init`, `ingest`, `score`, `decide`, `run`, `replay`: definitions, sources, decisions."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,22 @@ def check(
                 print(f"history: from {start}" if start else "history: nothing is loaded yet (run `pql ingest`)")
     if any(p.level == "error" for p in problems):
         raise typer.Exit(2)
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write to this file, not to standard output")] = None,
+) -> None:
+    """Print the JSON Schema of a definition, with which an editor completes and underlines while one writes."""
+    text = json.dumps(language.json_schema(), indent=2, ensure_ascii=False)
+    if out is None:
+        print(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out: {out} cannot be written: {error.strerror}.") from error
+    print(f"the schema is in {out}")
 
 
 @app.command()
