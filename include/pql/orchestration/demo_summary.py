@@ -40,6 +40,7 @@ class Summary:
             ("Events and CRM records read", last["read"], f"{signals}/nightly_scores"),
             ("Accounts evaluated (a night)", most, f"{signals}/nightly_scores"),
             ("Newly qualified, announced", last["announced"], f"{signals}/hourly_signals"),
+            ("… which is about so many accounts", last["accounts_told_of"], f"{signals}/hourly_signals"),
             ("Opened silently (baseline, old news)", last["silent"], "pql release"),
             *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
             ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
@@ -59,7 +60,7 @@ class Summary:
         return "\n".join(lines)
 
 
-_ADDED = ("read", "newly_qualified", "announced", "silent")
+_ADDED = ("read", "newly_qualified", "announced", "accounts_told_of", "silent")
 
 
 def open_deliveries(ledger: str) -> int:

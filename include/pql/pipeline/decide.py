@@ -110,7 +110,7 @@ class _Run:
             taken.append((each, made))
         self._clear(connection, taken)
         merged = plays.merge(intents)
-        announced = len({(m.account_key) for m in merged if m.kind != "crm_update"})
+        announced = len({m.account_key for m in merged if m.kind != "crm_update"})
         cap = runs.storm_cap(
             connection,
             self.now,
@@ -119,7 +119,13 @@ class _Run:
         )
         hold = announced > cap
         queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold)
-        summary |= {"run_id": run_id, "queued": queued.pending, "held": queued.held, "storm_cap": cap}
+        summary |= {
+            "run_id": run_id,
+            "accounts_told_of": announced,
+            "queued": queued.pending,
+            "held": queued.held,
+            "storm_cap": cap,
+        }
         runs.finish_run(
             connection,
             run_id,
@@ -212,6 +218,7 @@ def _counts(
         "evaluated": len(accounts),
         "newly_qualified": 0,
         "announced": 0,
+        "accounts_told_of": 0,
         "silent": 0,
         "queued": 0,
         "held": 0,
