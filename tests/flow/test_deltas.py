@@ -16,20 +16,20 @@ def deltas(story):
 
 
 def test_deltas_are_read_from_the_nightly_snapshots(story):
-    """SEM-S3: the score against last night's and that of seven nights ago, whatever an hour has seen; not stored."""
+    """SEM-S3: at noon, the score against last night's and that of seven nights ago; they are not stored."""
     story.happens("ada", *days_before(T0, 2), *days_before(NIGHT, 3, 2, 1))
     story.run("nightly", T0)
     story.run("nightly", NIGHT - DAY)
-    story.run("hourly", NIGHT - 14 * HOUR)  # before ten o'clock: still 20 points, as in the night
-    story.run("nightly", NIGHT)
-    snapshot = story.snapshot("nightly", NIGHT).set_index("subject_key")
+    noon = NIGHT - 12 * HOUR
+    story.run("hourly", noon)
+    snapshot = story.snapshot("hourly", noon).set_index("subject_key")
     assert snapshot.loc["user:ada", "score"] == 30
     assert deltas(story) == (10, 20)
     assert not [column for column in snapshot.columns if "delta" in column]
 
 
 def test_without_a_snapshot_a_delta_is_unknown(story):
-    """SEM-S3: a night that did not run gives no delta, and none is made up from the events."""
+    """SEM-S3: a night that did not run gives no delta, although the events of then are there."""
     story.happens("ada", *days_before(T0, 2), *days_before(NIGHT, 3, 2, 1))
     story.run("nightly", T0)
     story.run("nightly", NIGHT)
