@@ -23,7 +23,7 @@ demo: setup ## sandbox + real Airflow + the whole line; EXIT=1 ends after the su
 	@exec $(BIN)/python -m pql.orchestration.demo $(if $(EXIT),--exit) $(ARGS)
 
 test: setup ## every test (ARGS="-k name" to choose)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup ## ruff, mypy strict, import layers
 	@$(BIN)/ruff check .
