@@ -173,6 +173,32 @@ def test_a_definition_set_to_draft_falls_silent(story):
     assert story.told() == []
 
 
+def test_a_typo_in_a_definition_loses_nothing(story):
+    """SEM-D2, W4: while its file has an error, what a definition had decided waits; mended, it is sent."""
+    story.run("nightly", T0)
+    story.happens("ada", *days_before(NIGHT, 3, 2, 1))
+    story.run("nightly", NIGHT)
+    story.define(HABIT.replace("active_days: acted", "active_days: actd"))
+    assert story.deliver() == {"retry": 2}
+    story.define(HABIT)
+    story.now += HOUR
+    assert story.deliver() == {"delivered": 2}
+    assert story.told() == ["ada"]
+
+
+def test_an_account_the_crm_does_not_know_is_told_of_and_not_written_back(crm_story):
+    """SEM-W4: without a record there is a message and a task for the stand-in; a write-back has nowhere to go."""
+    crm_story.run("nightly", T0)
+    crm_story.happens("ada", *days_before(NIGHT, 3, 2, 1), org="unheard-of")
+    crm_story.run("nightly", NIGHT)
+    crm_story.deliver()
+    assert {kind: state for (_, kind), state in states(crm_story).items()} == {
+        "slack": ("delivered", None),
+        "crm_task": ("delivered", None),
+        "crm_update": ("suppressed", "the CRM has no record of it to write to"),
+    }
+
+
 def test_two_definitions_make_one_message_and_a_third_answers_in_its_thread(story):
     """SEM-D5: in one run one message names both; what a third finds within the day goes under it."""
     story.define(another("other", "Another", 2), "other")
@@ -234,6 +260,7 @@ def test_too_many_at_once_are_held_until_somebody_says_so(story):
         story.happens(f"u{number}", *days_before(NIGHT, 3, 2, 1))
     summary = story.run("nightly", NIGHT)
     assert (summary["queued"], summary["held"]) == (0, 8)
+    assert (summary["announced"], summary["accounts_told_of"]) == (0, 0)
     assert story.deliver() == {}
     assert story.run("nightly", NIGHT)["held"] == 0
     assert story.do(lambda connection: outbox.release_held(connection, now=story.now)) == 8

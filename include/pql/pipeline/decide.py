@@ -121,7 +121,8 @@ class _Run:
         queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold)
         summary |= {
             "run_id": run_id,
-            "accounts_told_of": announced,
+            "announced": 0 if hold else summary["announced"],  # what is held, nobody has been told
+            "accounts_told_of": 0 if hold else announced,
             "queued": queued.pending,
             "held": queued.held,
             "storm_cap": cap,
