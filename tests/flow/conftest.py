@@ -183,6 +183,12 @@ class Story:
         return found
 
 
+@pytest.fixture(autouse=True)
+def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack's second between two messages of a channel is kept by tests of that destination; stories do not wait."""
+    monkeypatch.setattr("pql.destinations.slack.PACE_S", 0.0)
+
+
 @pytest.fixture
 def new_story(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Callable[..., Story]]:
     """Make a story in a folder of its own: the tiny definition, one file source, a sandbox of its own."""

@@ -54,6 +54,11 @@ class Project:
         """The definitions that may speak, by priority."""
         return tuple(d for d in self.definitions if d.status == "live")
 
+    @property
+    def is_any_unreadable(self) -> bool:
+        """Whether a definition file has errors, so that a definition one looks for may be in it."""
+        return any(problem.level == "error" for problem in self.problems)
+
     def definition(self, id: str) -> Definition:
         """The definition of that id; UserError names those there are, or what is wrong with its file."""
         for candidate in self.definitions:
