@@ -179,6 +179,8 @@ class Alert:
     owner_name: str = ""
     crm_id: str = ""
     crm_kind: Literal["company", "contact", ""] = ""
+    company_id: str = ""  # the account's company in the CRM, also where the record above is a contact
+    domain: str = ""  # the account's
     reasons: tuple[Reason, ...] = ()  # strongest first, all lines
     champions: tuple[Champion, ...] = ()
     next_step: str = ""

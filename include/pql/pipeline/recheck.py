@@ -1,4 +1,4 @@
-"""Ask the CRM at the moment of sending: may this still be said, and to whom? (SEM-W4)
+"""Ask the world at the moment of sending: may this still be said, and to whom? (SEM-W4)
 
 The ledger's own objections (blocks, stays that have ended) are the outbox's; these are the world's: entry conditions of
 the definition, a deal that is open or was won since, "not a fit", and who owns the account now.
@@ -6,101 +6,120 @@ the definition, a deal that is open or was won since, "not a fit", and who owns 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import CompanyNow
-from pql.definition.model import Definition
 from pql.outbox.claims import Claim
+from pql.pipeline import crm_now
+from pql.pipeline.entry_now import Values, barred
 from pql.pipeline.project import Project
 from pql.settings import HubSpotSource
-from pql.types import Alert
+from pql.types import Alert, UnknownConnection, UserError
 
 Recheck = Callable[[Claim], Alert | str]
+
+# HubSpot's search shows a change minutes late, so that a deal won just before T may not have been known at T.
+SEARCH_LAG = timedelta(hours=1)
 
 
 def rechecker(project: Project, clock: Callable[[], datetime]) -> Recheck:
     """A function from a claimed delivery to what to say (its alert, with today's owner) or why to say nothing.
 
-    The function raises RemoteError when the CRM cannot be asked: nothing is sent unchecked.
+    The function raises UserError (RemoteError) when it cannot tell: nothing is sent unchecked.
     """
-    crm = next((s for s in project.settings.sources.values() if isinstance(s, HubSpotSource)), None)
-    definitions = {d.id: d for d in project.definitions}
+    source = next((s for s in project.settings.sources.values() if isinstance(s, HubSpotSource)), None)
+    entry = _Entry(project)
 
     def without_crm(claim: Claim) -> Alert | str:
-        return _not_live(claim, definitions) or claim.alert
-
-    if crm is None:
-        return without_crm
-    asked = crm
+        return entry.objection(claim) or claim.alert
 
     @cache
-    def crm_client() -> HubSpot:
-        """Built when the first delivery asks: what is suppressed without it needs no connection."""
-        return HubSpot(
-            project.connections(asked.connection),
-            not_a_fit_property=asked.not_a_fit_property,
-            snooze_property=asked.snooze_property,
-        )
+    def ask_crm() -> _AskCrm:
+        """Made when the first delivery asks: what is suppressed without it needs no connection."""
+        assert source is not None
+        return _AskCrm(_client(project, source), source, entry, clock)
 
     def with_crm(claim: Claim) -> Alert | str:
+        said = without_crm(claim)
+        return said if isinstance(said, str) or not said.crm_id else ask_crm()(claim)
+
+    return without_crm if source is None else with_crm
+
+
+def _client(project: Project, source: HubSpotSource) -> HubSpot:
+    try:
+        connection = project.connections(source.connection)
+    except UnknownConnection as error:
+        raise UserError(str(error)) from error
+    return HubSpot(connection, not_a_fit_property=source.not_a_fit_property, snooze_property=source.snooze_property)
+
+
+@dataclass(frozen=True)
+class _AskCrm:
+    """The part of the recheck that asks the CRM."""
+
+    client: HubSpot
+    source: HubSpotSource
+    entry: _Entry
+    clock: Callable[[], datetime]
+
+    def __call__(self, claim: Claim) -> Alert | str:
         alert = claim.alert
-        gone = _not_live(claim, definitions)
-        if gone or not alert.crm_id:
-            return gone or alert
-        client = crm_client()
-        look = client.contact_now if alert.crm_kind == "contact" else client.company_now
-        wanted = asked.contact_attributes if alert.crm_kind == "contact" else asked.attributes
-        record = look(alert.crm_id, sorted(wanted.values()))
-        if record is None:
+        now = crm_now.ask(self.client, self.source, alert)
+        if now is None:
             return f"the CRM has no {alert.crm_kind} {alert.crm_id} any more"
-        spoken = [definitions[name] for name in alert.definitions if name in definitions]
-        objection = _objection(claim, record, spoken, wanted, clock())
+        objection = next(_objections(claim, now.records, self.clock()), "")
         if objection:
             return objection
-        owner = client.owner_email(record.owner_id) if record.owner_id else ""
-        return alert if owner == alert.owner_email else replace(alert, owner_email=owner, owner_name="")
-
-    return with_crm
-
-
-def _not_live(claim: Claim, definitions: dict[str, Definition]) -> str:
-    """Empty unless every definition this delivery speaks for has been retired, withdrawn or set back to draft."""
-    spoken = [definitions.get(name) for name in claim.alert.definitions]
-    if any(d is not None and d.status == "live" for d in spoken):
-        return ""
-    return f"the definition is no longer live: {', '.join(claim.alert.definitions)}"
+        told = crm_now.with_owner(self.client, now, alert)
+        values = now.values(self.source) | ({"owner_email": told.owner_email} if told.owner_email else {})
+        return self.entry.objection(claim, now.domain, values) or told
 
 
-def _objection(
-    claim: Claim, record: CompanyNow, definitions: list[Definition], wanted: Any, now: datetime
-) -> str | None:
-    if record.not_a_fit:
-        return "marked not a fit in the CRM"
-    if record.snooze_until is not None and record.snooze_until > now:
-        return f"snoozed in the CRM until {record.snooze_until:%Y-%m-%d}"
-    if claim.kind != "crm_update":  # a write-back is no message: a colleague who is closing wants it too
-        if record.open_deals:
-            return "a colleague is closing it: the CRM has an open deal"
-        since = datetime.fromisoformat(claim.alert.as_of)
-        if any(deal.closed_at is not None and deal.closed_at >= since for deal in record.won_deals):
-            return "already won: the CRM has a deal won since"
-    entries = [_entry(definition, record, wanted) for definition in definitions]
-    return None if not entries or None in entries else entries[0]
+class _Entry:
+    """Whether what a delivery is about may still enter the definitions it speaks for."""
+
+    def __init__(self, project: Project) -> None:
+        self._definitions = {d.id: d for d in project.definitions}
+        self._own_domains = tuple(project.settings.own_domains)
+        self._broken = next((str(p) for p in project.problems if p.level == "error"), "")
+
+    def objection(self, claim: Claim, domain: str = "", values: Values | None = None) -> str:
+        """Why it may not, "" if it may; `domain` and `values` are what the CRM says, if it was asked.
+
+        Raises UserError while a definition cannot be found and a file cannot be read: it may be in there.
+        """
+        alert = claim.alert
+        live = [d for name in alert.definitions if (d := self._definitions.get(name)) and d.status == "live"]
+        if not live:
+            return self._silenced(alert)
+        if claim.kind == "crm_update" and not alert.crm_id:
+            return "the CRM has no record of it to write to"
+        kind, _, key = claim.account_key.partition(":")
+        domains = dict.fromkeys((alert.domain, key if kind == "domain" else "", domain))
+        return barred(live, claim.account_key, [d for d in domains if d], values or {}, self._own_domains)
+
+    def _silenced(self, alert: Alert) -> str:
+        if self._broken and not set(alert.definitions) <= set(self._definitions):
+            raise UserError(f"{', '.join(alert.definitions)}: a definition file has an error: {self._broken}")
+        return f"the definition is no longer live: {', '.join(alert.definitions)}"
 
 
-def _entry(definition: Definition, record: CompanyNow, wanted: Any) -> str | None:
-    """Why the record can no longer enter the definition; None if it can (unknown is not failing)."""
-    values = {"lifecycle_stage": record.lifecycle_stage}
-    values |= {name: record.properties.get(field, "") for name, field in wanted.items()}
-    for name, refused in definition.exclude.attributes:
-        if values.get(name) and values[name] in {str(v) for v in refused}:
-            return f"excluded now: {name} is {values[name]}"
-    for name, allowed in definition.only:
-        if values.get(name) and values[name] not in {str(v) for v in allowed}:
-            return f"no longer eligible: {name} is {values[name]}"
-    return None
+def _objections(claim: Claim, records: tuple[CompanyNow, ...], now: datetime) -> Iterator[str]:
+    """What each record has against saying anything; a write-back is no message: who is closing wants it too."""
+    since = datetime.fromisoformat(claim.alert.as_of) - SEARCH_LAG
+    for record in records:
+        if record.not_a_fit:
+            yield "marked not a fit in the CRM"
+        if record.snooze_until is not None and record.snooze_until > now:
+            yield f"snoozed in the CRM until {record.snooze_until:%Y-%m-%d}"
+        if claim.kind != "crm_update" and record.open_deals:
+            yield "a colleague is closing it: the CRM has an open deal"
+        if claim.kind != "crm_update" and any(
+            d.closed_at is not None and d.closed_at >= since for d in record.won_deals
+        ):
+            yield "already won: the CRM has a deal won since"

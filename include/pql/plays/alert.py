@@ -54,6 +54,8 @@ def alert(
         owner_name=_text(row, "owner_name"),
         crm_id=_text(row, "crm_id"),
         crm_kind=kind,
+        company_id=_text(row, "company_id"),
+        domain=_text(row, "domain"),
         reasons=reasons(definition, row),
         champions=tuple(champions),
         next_step=next_step,

@@ -39,17 +39,17 @@ def excluded(definition: Definition, frame: pd.DataFrame, own_domains: Collectio
     """Whether an exclusion holds for sure: own and excluded domains, attributes, accounts."""
     rule = definition.exclude
     result = np.zeros(len(frame), dtype=bool)
-    domains = tuple(d.strip().casefold().lstrip("@") for d in (*own_domains, *rule.domains))
     for name in ("domain", "attr.domain"):
-        result |= _is_under(column(frame, name), domains)
+        result |= is_under(column(frame, name), (*own_domains, *rule.domains))
     for attribute, values in rule.attributes:
         result |= is_one_of(column(frame, f"attr.{attribute}"), values)[0]
     result |= is_one_of(frame["account_key"], rule.accounts)[0]
     return result
 
 
-def _is_under(values: pd.Series, domains: tuple[str, ...]) -> Flags:
+def is_under(values: pd.Series, domains: Collection[str]) -> Flags:
     """Whether the domain is one of those, or below one: "eu.acme.test" is under "acme.test"."""
+    domains = [d.strip().casefold().lstrip("@") for d in domains]
     codes, distinct = pd.factorize(values)
     names = [str(d).strip().casefold() for d in distinct]
     hits = [any(n == d or n.endswith("." + d) for d in domains) for n in names]
