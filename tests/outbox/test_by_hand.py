@@ -29,6 +29,26 @@ def test_held_deliveries_are_listed_hottest_first_and_released(world: Any) -> No
     assert world.deliver().states == {"delivered": 1}
 
 
+def test_what_was_held_for_days_does_not_answer_under_an_old_message(world: Any) -> None:
+    """SEM-D5: at release the message to answer under is found anew; a day-old one is none any more."""
+    world.qualifies("org:1")
+    world.deliver()
+    world.clock.turn(hours=1)
+    world.qualifies("org:1", definition="e", hold=True)
+    world.qualifies("org:1", definition="f", hold=True)
+    world.clock.turn(days=3)
+    with store.writing(world.engine) as conn:
+        assert outbox.release_held(conn, now=world.clock()) == 2
+    _, second, third = world.all()
+    assert (second.thread_of, third.thread_of) == (None, second.id)
+    world.deliver()
+    assert world.remote.orders[1].thread is None
+    assert world.remote.orders[2].thread == {"ts": second.key}
+    world.clock.turn(hours=20)
+    world.qualifies("org:1", definition="g")
+    assert world.all()[3].thread_of == second.id
+
+
 def test_held_deliveries_can_be_suppressed(world: Any) -> None:
     """Suppressed deliveries never go out, and keep the reason."""
     world.qualifies("org:1", hold=True)

@@ -8,12 +8,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from pql.clients.http import RemoteError
 from pql.outbox import claims
-from pql.outbox.backoff import RETRY_AFTER, THROTTLED_FOR_AT_MOST, is_over, wait_after, wait_as_told
+from pql.outbox.backoff import (
+    RETRY_AFTER,
+    THROTTLED_FOR_AT_MOST,
+    is_over,
+    wait_after,
+    wait_as_told,
+    wait_unchecked,
+)
 from pql.outbox.claims import Claim
 from pql.outbox.objections import objection, thread_receipt
+from pql.plays.model import direct_lane
 from pql.store.engine import reading, writing
-from pql.types import Alert, Destination, Result
+from pql.types import Alert, Destination, Result, UserError
 
 Recheck = Callable[[Claim], str | Alert | None]
 """Why the delivery must not go out any more (SEM-W4); None if it may, or what it must say now (another owner). For a
@@ -45,10 +54,17 @@ class Worker:
         try:
             against = self._objection(claim)
         except Exception as error:  # the recheck asks a remote CRM: whatever it raises, do not send unchecked
-            return self._settle(claim, Result("not_sent", reason=f"could not be rechecked: {_words(error)}"))
+            return self._unchecked(claim, error)
         if isinstance(against, str):
             return self._write(claims.finish, claim, "suppressed", reason=against)
-        return self._send(claim if against is None else replace(claim, alert=against), destination)
+        return self._send(claim if against is None else _saying(claim, against), destination)
+
+    def _unchecked(self, claim: Claim, error: Exception) -> str:
+        """Put the delivery back as one told to wait: it is not the delivery that failed, so no attempt is used up."""
+        told = error.retry_after_s if isinstance(error, RemoteError) else None
+        wait = wait_unchecked(self.clock() - claim.created_at, told)
+        reason = f"could not be rechecked: {error if isinstance(error, UserError) else _words(error)}"
+        return self._settle(claim, Result("not_sent", reason=reason, retry_after_s=wait.total_seconds()))
 
     def _objection(self, claim: Claim) -> str | Alert | None:
         with reading(self.engine) as conn:
@@ -108,6 +124,14 @@ class Worker:
     ) -> str:
         with writing(self.engine) as conn:
             return state if how(conn, claim, state, now=self.clock(), **values) else LOST
+
+
+def _saying(claim: Claim, alert: Alert) -> Claim:
+    """The claim with what it must say now; a direct message to another owner begins a conversation of its own."""
+    lane = direct_lane(alert.owner_email)
+    if claim.options.get("dm") != "owner" or not alert.owner_email or claim.lane == lane:
+        return replace(claim, alert=alert)
+    return replace(claim, alert=alert, lane=lane, thread_of=None)
 
 
 def _asked(ask: Callable[[], Result]) -> Result:

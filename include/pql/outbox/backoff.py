@@ -15,6 +15,7 @@ RETRY_AFTER = (
 )
 SPREAD = 0.25  # a wait is up to this share longer, so that rows which failed together do not return together
 THROTTLED_FOR_AT_MOST = timedelta(days=3)
+_LONGEST_UNCHECKED = timedelta(minutes=30)
 _SHORTEST = timedelta(seconds=1)
 
 
@@ -45,6 +46,19 @@ def is_over(attempt: int) -> bool:
 def wait_as_told(key: str, attempt: int, retry_after_s: float) -> timedelta:
     """Return the wait a destination asked for (`Retry-After`), never shorter than it asked, at least a second."""
     return max(_SHORTEST, _spread(timedelta(seconds=retry_after_s), key, attempt))
+
+
+def wait_unchecked(age: timedelta, retry_after_s: float | None) -> timedelta:
+    """Return how long to leave a delivery alone that could not be rechecked, by how long it has been waiting.
+
+    As long again as it has waited, within half a minute and half an hour, and never shorter than the CRM asked.
+
+    >>> [str(wait_unchecked(timedelta(minutes=m), None)) for m in (0, 7, 600)]
+    ['0:00:30', '0:07:00', '0:30:00']
+    >>> str(wait_unchecked(timedelta(0), 3600))
+    '1:00:00'
+    """
+    return max(timedelta(seconds=retry_after_s or 0), min(max(age, RETRY_AFTER[0]), _LONGEST_UNCHECKED))
 
 
 def _spread(wait: timedelta, key: str, attempt: int) -> timedelta:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select, update
 
+from pql.outbox import threads
 from pql.plays.model import load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries
@@ -70,13 +71,21 @@ def list_held(conn: Connection, *, run_id: int | None = None) -> tuple[Delivery,
 def release_held(
     conn: Connection, *, now: datetime, ids: Collection[int] | None = None, run_id: int | None = None
 ) -> int:
-    """Make held deliveries due: those of `ids`, else of `run_id`, else all; return how many."""
+    """Make held deliveries due: those of `ids`, else of `run_id`, else all; return how many.
+
+    What each answers under is found anew: the message of the day it was held on may be long past (SEM-D5).
+    """
     wanted = [deliveries.c.state == "held"]
     if ids is not None:
         wanted.append(deliveries.c.id.in_(sorted(ids)))
     if run_id is not None:
         wanted.append(deliveries.c.run_id == run_id)
-    return _change(conn, wanted, state="pending", not_before=to_naive(now))
+    rows = conn.execute(select(deliveries).where(*wanted).order_by(deliveries.c.id).with_for_update()).all()
+    for row in rows:  # one by one: the first of an account is what the others answer under
+        said_in = {name: getattr(row, name) for name in ("account_key", "destination", "kind", "lane")}
+        thread_of = threads.parent(conn, **said_in, now=now)
+        _change(conn, [deliveries.c.id == row.id], state="pending", not_before=to_naive(now), thread_of=thread_of)
+    return len(rows)
 
 
 def suppress(conn: Connection, ids: Collection[int], *, reason: str, now: datetime) -> int:

@@ -7,7 +7,7 @@ else has claimed the row, the old owner's write meets another fence and changes 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,9 +96,14 @@ def waits_for_thread() -> ColumnElement[bool]:
 
 
 def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bool) -> bool:
-    """Mark the row before the request leaves; False if it is no longer ours and nothing may be sent."""
+    """Mark the row before the request leaves; False if it is no longer ours and nothing may be sent.
+
+    The row keeps what is said now and to whom, so that a lost answer is looked for where it was sent.
+    """
     values: dict[str, Any] = {
         "state": "sending",
+        "alert": asdict(claim.alert),
+        "lane": claim.lane,
         "sent_at": to_naive(now),
         "lease_until": to_naive(now + LEASE),
     }

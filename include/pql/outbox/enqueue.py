@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, tuple_
 
+from pql.outbox import threads
 from pql.plays.model import Cause, Merged
 from pql.store.decisions import Applied
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes, occurrences
 from pql.store.upsert import upsert
-
-THREAD_FOR = timedelta(hours=24)
-_THREADABLE = ("pending", "claimed", "sending", "ambiguous", "delivered")
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,14 @@ def _insert(
         lane=merged.lane,
         options=dict(merged.options),
         alert=asdict(merged.alert),
-        thread_of=_thread(conn, merged, now),
+        thread_of=threads.parent(
+            conn,
+            account_key=merged.account_key,
+            destination=merged.destination,
+            kind=merged.kind,
+            lane=merged.lane,
+            now=now,
+        ),
         state="held" if hold else "pending",
         created_at=to_naive(now),
         not_before=to_naive(now),
@@ -147,24 +152,3 @@ def _opened_as_of(conn: Connection, cause: Cause, applied: Applied) -> datetime:
     table = episodes if cause.of == "episode" else occurrences
     found: datetime = conn.execute(select(table.c.opened_as_of).where(table.c.id == applied.id_of(cause))).scalar_one()
     return found
-
-
-def _thread(conn: Connection, merged: Merged, now: datetime) -> int | None:
-    """Return the message to answer under: the newest of the last 24 hours that stands in the channel itself."""
-    if merged.kind != "slack":
-        return None
-    columns = deliveries.c
-    return conn.execute(
-        select(columns.id)
-        .where(
-            columns.account_key == merged.account_key,
-            columns.lane == merged.lane,
-            columns.destination == merged.destination,
-            columns.kind == "slack",
-            columns.thread_of.is_(None),
-            columns.state.in_(_THREADABLE),
-            columns.created_at > to_naive(now - THREAD_FOR),
-        )
-        .order_by(columns.created_at.desc(), columns.id.desc())
-        .limit(1)
-    ).scalar()

@@ -13,7 +13,7 @@ from pql.definition.actions import FIELDS
 from pql.definition.model import Action, Definition, Play
 from pql.definition.templates import is_template
 from pql.plays.alert import alert, headline
-from pql.plays.model import Cause, Intent
+from pql.plays.model import Cause, Intent, direct_lane
 from pql.plays.rendering import render
 from pql.plays.values import template_values
 from pql.qualification.model import Decisions
@@ -126,7 +126,7 @@ def lane(definition: Definition, action: Action, options: Mapping[str, Any], sai
         person = str(options.get("dm") or "")
         address = said.owner_email if person == "owner" else person
         channel = str(options.get("channel") or "")
-        return f"slack:dm:{address}" if address else f"slack:{channel or 'dm:owner'}"
+        return direct_lane(address) if address else f"slack:{channel or 'dm:owner'}"
     if action.kind == "crm_task":
         return "crm_task"
     if action.kind == "crm_update":

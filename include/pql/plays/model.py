@@ -52,6 +52,11 @@ class Merged:
     causes: tuple[Cause, ...]  # every intent it stands for, the one that speaks first
 
 
+def direct_lane(address: str) -> str:
+    """The lane of direct messages to the person of that e-mail address."""
+    return f"slack:dm:{address}"
+
+
 def dump(intent: Intent) -> dict[str, Any]:
     """The intent as plain JSON values (for `episodes.alert`); `load` reads it back equal."""
     return asdict(intent)
