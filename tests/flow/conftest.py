@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from sqlalchemy import select
+from tests.cli.conftest import pql  # noqa: F401  # stories are also told by what somebody types
 
 from pql import pipeline, store
 from pql.connections import from_environment

@@ -118,7 +118,8 @@ def _read_logic(notes: Notes, entry: Entry, place: Place, names: Names) -> Condi
 
 def _read_signal(notes: Notes, entry: Entry, place: Place, names: Names) -> Condition | None:
     signal = names.signals[entry.key]
-    if signal is None:  # declared, but wrongly: said once, there
+    if signal is None:  # declared, but wrongly: said once, there; what is wrong here is said here all the same
+        read_comparison(notes, entry.value, quoted(entry.key), numeric=False)
         return None
     if place.usage_only and signal.measure not in USAGE:
         allowed = ", ".join(USAGE)

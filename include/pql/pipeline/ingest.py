@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pql import sources, store
+from pql.pipeline.history import history_start
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.settings import FilesSource, HubSpotSource
@@ -37,8 +38,7 @@ def ingest(
         known = ", ".join(sorted(project.settings.sources)) or "none"
         raise UserError(f"There is no source `{source}` in {project.paths.settings} (there are: {known}).")
     live = as_of >= now - project.horizon
-    with store.reading(project.engine) as connection:
-        cursor = source_status.cursor(connection, source)
+    cursor = _cursor(project, source)
     if isinstance(configured, HubSpotSource) and not live and cursor is not None:
         return _report(source, note="not read again: a run of the past uses the CRM as it was filed")
     lake_connection = project.lake.connect()
@@ -78,6 +78,13 @@ def ingest(
         complete_to=report.complete_to.isoformat() if report.complete_to else None,
         note=report.note,
     )
+
+
+def _cursor(project: Project, source: str) -> Any:
+    """Where the source stands. A lake without an event (another one, or one lost) is filled from the beginning."""
+    with store.reading(project.engine) as connection:
+        cursor = source_status.cursor(connection, source)
+    return cursor if cursor is None or history_start(project) is not None else None
 
 
 def _report(

@@ -27,11 +27,11 @@ def run(
 
     Returns the run's summary. Delivering is a stage of its own.
     """
+    for name in only:
+        project.definition(name)  # an unknown name is an error, not an empty run
     names = sorted(project.settings.sources) if read else []
     reports = [ingest(project, name, as_of=as_of, now=now, kind=kind, progress=progress) for name in names]
     wanted = [d.id for d in project.definitions if d.status != "retired" and (not only or d.id in only)]
-    for name in only:
-        project.definition(name)  # an unknown name is an error, not an empty run
     evaluations = []
     for number, name in enumerate(wanted):
         if progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -120,8 +121,9 @@ def score(
     if out is not None:
         _write(frame, out)
         print(f"{len(frame)} rows ({len(moments)} moments) written to {out}")
-        return
-    _show_scores(frame, form, top)
+    else:
+        _show_scores(frame, form, top)
+    _tell_left_out(opened)
 
 
 def _show_scores(frame: pd.DataFrame, form: Format, top: int) -> None:
@@ -176,6 +178,7 @@ def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Form
         )
     names = ["kind", "as_of", "live", "read", "evaluated", "newly_qualified", "announced", "silent", "held"]
     show([summary], form, columns=[*names, "would_have_announced", "queued"])
+    _tell_left_out(opened)
 
 
 @app.command()
@@ -209,6 +212,16 @@ def replay(
     show(busy, form, columns=names, empty="nobody newly qualified")
     if form is Format.table:
         print(f"{len(rows)} moments, {sum(row['announced'] for row in rows)} announced")
+    _tell_left_out(opened)
+
+
+def _tell_left_out(opened: Project) -> None:
+    """A definition with errors did not stop the others, and is not passed over in silence: exit code 1."""
+    for problem in opened.problems:
+        if problem.level == "error":
+            print(f"pql: left out: {problem}", file=sys.stderr)
+    if opened.is_any_unreadable:
+        raise typer.Exit(1)
 
 
 def _kind(text: str) -> Kind:
