@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from pql import store
-from pql.qualification.model import Closed
+from pql.qualification.model import Closed, Decided
 from pql.store import blocks, identity
 from pql.store.identity import Seen
 from pql.store.tables import episodes
@@ -40,9 +40,9 @@ def test_everything_follows_an_account_whose_key_changed(story: Any) -> None:
     with store.writing(story.engine) as conn:
         blocks.block(conn, "domain:acme.com", "snooze", reason="", origin="cli", now=T0)
     carried = _carry(story, {"a": "org:1", "b": "org:1"}, at=T0 + DAY)
-    assert carried.rekeyed == {"org:1"}
-    assert carried.accounts == {"domain:acme.com": "org:1"}
+    assert carried == identity.Carried(accounts=frozenset({"org:1"}))
     known = story.facts()
+    assert known.rekeyed == {"org:1"}
     moved = known.subject("org:1")
     assert moved.open.id == applied.episodes["d", "domain:acme.com"]
     assert (moved.open.account_key, moved.decided_as_of) == ("org:1", T0)
@@ -72,7 +72,7 @@ def test_of_two_open_episodes_the_older_stays(story: Any) -> None:
     assert known.open.id == older
     assert known.last_closed is None  # a merged episode is no stay that ended: it leaves no cooldown
     assert sorted(each.play for each in known.occurrences) == ["down", "up"]
-    assert carried.rekeyed == frozenset()  # org:1 is the account it was, one person joined it
+    assert carried.accounts == frozenset()  # org:1 is the account it was, one person joined it
     with store.reading(story.engine) as conn:
         reasons = conn.execute(select(episodes.c.close_reason).order_by(episodes.c.id)).scalars().all()
     assert reasons == [None, "merged"]
@@ -93,7 +93,7 @@ def test_an_account_that_lost_one_of_its_users_keeps_its_episode(story: Any) -> 
     story.opens("org:1")
     carried = _carry(story, {"a": "org:2", "b": "org:1"}, at=T0 + DAY)
     assert story.facts().subject("org:1").open is not None
-    assert carried.accounts == {}
+    assert carried == identity.Carried(accounts=frozenset({"org:2"}))
 
 
 def test_an_account_still_named_by_events_is_not_gone(story: Any) -> None:
@@ -101,16 +101,17 @@ def test_an_account_still_named_by_events_is_not_gone(story: Any) -> None:
     _carry_rows(story, [Seen("a", "a", "org:1", "1"), Seen("a", "a", "org:1")], at=T0)
     story.opens("org:1")
     rows = [Seen("a", "a", "org:1", "1"), Seen("a", "a", "org:2", "2"), Seen("a", "a", "org:2")]
-    assert _carry_rows(story, rows, at=T0 + DAY).accounts == {}
+    assert _carry_rows(story, rows, at=T0 + DAY).accounts == {"org:2"}
     assert story.facts().subject("org:1").open is not None
 
 
 def test_an_account_that_split_goes_where_most_of_its_users_went(story: Any) -> None:
-    """SEM-W3: the larger part keeps the episode, and both parts are silent in this run."""
+    """SEM-W3: the larger part keeps the episode, and both parts are silent."""
     _carry(story, dict.fromkeys("abc", "domain:acme.com"), at=T0)
     story.opens("domain:acme.com")
     carried = _carry(story, {"a": "org:1", "b": "org:2", "c": "org:2"}, at=T0 + DAY)
-    assert carried.rekeyed == {"org:1", "org:2"}
+    assert carried.accounts == {"org:1", "org:2"}
+    assert story.facts().rekeyed == {"org:1", "org:2"}
     assert story.facts().subject("org:2").open is not None
     assert story.facts().subject("org:1").open is None
 
@@ -132,6 +133,37 @@ def test_a_rerun_carries_nothing_twice(story: Any) -> None:
     assert _carry(story, {"a": "org:1"}, at=T0 + DAY) == identity.Carried()
 
 
+def test_a_changed_key_stays_silent_until_it_is_decided(story: Any) -> None:
+    """SEM-W3: neither an older moment nor waiting for complete sources is a decision; then it may announce again."""
+    _carry(story, {"a": "domain:acme.com"}, at=T0)
+    _carry(story, {"a": "org:1"}, at=T0 + DAY)
+
+    def still_noted_after(at: datetime, *, qualified: bool) -> bool:
+        story.decide(at=at, decided=(Decided("org:1", "org:1", at, qualified=qualified, eligible=True),))
+        return "org:1" in story.facts().rekeyed
+
+    assert still_noted_after(T0, qualified=False)
+    assert still_noted_after(T0 + DAY, qualified=True)  # it would enter, and has not: it waits for its sources
+    assert not still_noted_after(T0 + DAY, qualified=False)
+
+
+def test_a_changed_key_that_opened_is_decided(story: Any) -> None:
+    """SEM-W3: once its silent episode is open the key is as good as any other, in this definition only."""
+    _carry(story, {"a": "domain:acme.com"}, at=T0)
+    with store.deciding(story.engine) as conn:
+        rows = [Seen("a", "a", "org:1")]
+        identity.carry(conn, rows, as_of=T0 + DAY, definitions={"d": "account", "e": "account", "u": "user"})
+    story.opens("org:1", at=T0 + DAY, silent="identity")
+    assert [story.facts(d).rekeyed for d in "deu"] == [frozenset(), {"org:1"}, frozenset()]
+
+
+def test_a_key_nobody_has_any_more_is_not_noted(story: Any) -> None:
+    """SEM-W3: a key that changed twice leaves nothing behind under the name in between."""
+    for number, key in enumerate(("user:a", "domain:acme.com", "org:1")):
+        _carry(story, {"a": key}, at=T0 + number * DAY)
+    assert story.facts().rekeyed == {"org:1"}
+
+
 def test_a_user_keeps_his_key_when_his_account_changes(story: Any) -> None:
     """SEM-W3: a user's episode stays his and moves with him to the new account, without silencing him."""
     _carry(story, {"a": "user:a"}, at=T0, subject="user")
@@ -139,7 +171,8 @@ def test_a_user_keeps_his_key_when_his_account_changes(story: Any) -> None:
     carried = _carry(story, {"a": "domain:acme.com"}, at=T0 + DAY, subject="user")
     episode = story.facts().subject("user:a").open
     assert (episode.subject_key, episode.account_key) == ("user:a", "domain:acme.com")
-    assert "user:a" not in carried.rekeyed
+    assert carried.users == frozenset()
+    assert story.facts().rekeyed == frozenset()
 
 
 def test_a_merged_user_takes_his_episode_along(story: Any) -> None:
@@ -147,9 +180,9 @@ def test_a_merged_user_takes_his_episode_along(story: Any) -> None:
     _carry(story, {"old": "org:1"}, at=T0, subject="user")
     story.opens("user:old", account="org:1")
     rows = [Seen("old", "new", "org:1"), Seen("new", "new", "org:1"), Seen("anon:x", "new", "org:1")]
-    assert _carry_rows(story, rows, at=T0 + DAY, subject="user").rekeyed == {"user:new"}
+    assert _carry_rows(story, rows, at=T0 + DAY, subject="user").users == {"user:new"}
     assert story.facts().subject("user:new").open.opened_as_of == T0
-    assert _carry_rows(story, rows, at=T0 + 2 * DAY, subject="user").rekeyed == frozenset()
+    assert _carry_rows(story, rows, at=T0 + 2 * DAY, subject="user").users == frozenset()
 
 
 @pytest.mark.parametrize("subject", ["account", "user"])

@@ -1,13 +1,14 @@
 """Decide one run: snapshots and the ledger's facts in, episodes, occurrences and deliveries out, in one transaction.
 
-A run that is not live decides nothing and leaves the ledger as it was: it reports who would have been announced.
+The transaction holds the ledger's lock, so the lake is asked before it, with a rehearsal of the decisions telling what
+about. A run that is not live decides nothing and leaves the ledger as it was: it reports who would have been announced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,18 +16,19 @@ import duckdb
 import pandas as pd
 from sqlalchemy import Connection
 
-from pql import features, outbox, plays, qualification, store
+from pql import outbox, plays, qualification, store
 from pql.definition.model import Definition
 from pql.pipeline.ingest import Kind
-from pql.pipeline.intents import intents_of, is_anybody_told
+from pql.pipeline.intents import intents_of, material
+from pql.pipeline.lake_at import LakeAt
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
+from pql.pipeline.summary import count_decided, count_evaluated, empty_summary
 from pql.plays.model import Intent
 from pql.qualification.model import Baseline, Decisions
 from pql.store import decisions, facts, identity, marks, runs
 from pql.store import sources as source_status
 from pql.types import UserError
-from pql.usage import needs_of
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,21 @@ def decide(
 ) -> dict[str, Any]:
     """Decide the run whose evaluations' keys are given; return its summary (counts only).
 
-    Raises UserError for an `as_of` after `now` or a snapshot that is not there.
+    A definition that was edited or removed since its evaluation is passed over, which the summary says; its marks stay
+    for the next run. Raises UserError for an `as_of` after `now` or a snapshot that is not there.
     """
     as_of = checked(as_of, now)
-    evaluated = [_load(project, each, as_of, kind) for each in evaluations]
+    evaluated, passed_over = [], {}
+    for key in evaluations:
+        loaded = _load(project, key, as_of, kind)
+        if isinstance(loaded, str):
+            passed_over[str(key["definition"])] = loaded
+        else:
+            evaluated.append(loaded)
     with closing(project.lake.connect()) as lake:
-        return decide_run(project, lake, evaluated, reports=reports, as_of=as_of, now=now, kind=kind)
+        return decide_run(
+            project, lake, evaluated, reports=reports, as_of=as_of, now=now, kind=kind, passed_over=passed_over
+        )
 
 
 def decide_run(
@@ -68,47 +79,72 @@ def decide_run(
     now: datetime,
     kind: str,
     known: pd.DataFrame | None = None,
+    passed_over: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """`decide` with the snapshots at hand, and with everybody's identity at `as_of` if that is `known` already."""
     live = as_of >= now - project.horizon
-    summary = _counts(evaluated, reports, as_of, kind, live)
+    summary = empty_summary(reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {})
+    count_evaluated(summary, {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated})
     if not live:
         return summary
-    run = _Run(project, lake, as_of, now, kind, known)
+    ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))
+    at = LakeAt(project, lake, [each.definition for each in ordered], as_of)
+    who = at.identity() if known is None else known
+    ordered = [_still_so(each, who) for each in ordered]
+    run = _Run(project, at, as_of, now, kind)
+    seen, accounts_of = _seen(who), run.foresee(ordered)
     with store.deciding(project.engine) as connection:
-        return run.decide(connection, evaluated, summary)
+        return run.decide(connection, ordered, seen, accounts_of, summary)
 
 
 @dataclass(frozen=True)
 class _Run:
     project: Project
-    lake: duckdb.DuckDBPyConnection
+    at: LakeAt
     as_of: datetime
     now: datetime
     kind: str
-    known: pd.DataFrame | None
 
-    def decide(self, connection: Connection, evaluated: Sequence[Evaluated], summary: dict[str, Any]) -> dict[str, Any]:
+    def foresee(self, ordered: Sequence[Evaluated]) -> Mapping[str, set[str]]:
+        """Fetch from the lake, before the lock, what the decisions will need; return the marks' accounts.
+
+        It decides without writing. If the ledger changes before the lock is had, somebody more may have to be told of:
+        then `at` fetches that under the lock.
+        """
+        with store.reading(self.project.engine) as connection:
+            marked = {key for each in ordered for key in _marked(connection, each)}
+            complete = self._complete(connection)
+            possible = [replace(each, frame=_possible(each.frame)) for each in ordered]
+            rehearsed = [(each, self._decisions(connection, each, complete)) for each in possible]
+        for each, made in rehearsed:
+            material(self.at, each.definition, each.frame, made)
+        return self.at.accounts_of(marked)
+
+    def decide(
+        self,
+        connection: Connection,
+        ordered: Sequence[Evaluated],
+        seen: Sequence[identity.Seen],
+        accounts_of: Mapping[str, set[str]],
+        summary: dict[str, Any],
+    ) -> dict[str, Any]:
         run_id = runs.start_run(connection, kind=self.kind, as_of=self.as_of, now=self.now, live=True)
-        ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))
-        if self.known is None:
-            self._prepare(ordered)
-        rekeyed = self._carry(connection)
-        complete = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
+        identity.carry(
+            connection, seen, as_of=self.as_of, definitions={d.id: d.subject for d in self.project.definitions}
+        )
+        complete = self._complete(connection)
         intents: list[Intent] = []
-        taken: list[tuple[Evaluated, Decisions]] = []
         applied = decisions.Applied()
         for each in ordered:
-            made = self._decisions(connection, each, complete, rekeyed)
+            definition = each.definition
+            runs.record_version(connection, definition.id, definition.rules_hash, now=self.now, title=definition.title)
+            made = self._decisions(connection, each, complete)
             applied = applied | decisions.apply(connection, made, run_id=run_id)
-            if self.known is not None and is_anybody_told(made):
-                self._prepare(ordered)
-            wanted = intents_of(self.project, self.lake, each.definition, each.frame, made, self.as_of)
+            wanted = intents_of(self.at, definition, each.frame, made)
             decisions.keep_intents(connection, wanted, applied)
             intents += [intent for intent in wanted if intent.announced]
-            _count(summary, made)
-            taken.append((each, made))
-        self._clear(connection, taken)
+            count_decided(summary, made)
+            self._clear(connection, each, made, accounts_of)
         merged = plays.merge(intents)
         announced = len({m.account_key for m in merged if m.kind != "crm_update"})
         cap = runs.storm_cap(
@@ -136,31 +172,12 @@ class _Run:
         )
         return summary
 
-    def _prepare(self, ordered: Sequence[Evaluated]) -> None:
-        needs = {need for each in ordered for need in needs_of(each.definition)}
-        self.project.lake.prepare(self.lake, sorted(needs, key=lambda need: need.key), [self.as_of])
-
-    def _carry(self, connection: Connection) -> frozenset[str]:
-        known = self.known
-        if known is None:
-            known = features.identity(self.lake, self.as_of, free_mail_domains=self.project.free_mail_domains)
-        seen = [
-            identity.Seen(raw_id, user_id, account_key, None if pd.isna(hint) else str(hint))
-            for raw_id, user_id, account_key, hint in zip(
-                known["raw_id"], known["user_id"], known["account_key"], known["account_hint"], strict=True
-            )
-        ]
-        definitions = {d.id: d.subject for d in self.project.definitions}
-        return identity.carry(connection, seen, as_of=self.as_of, definitions=definitions).rekeyed
-
-    def _decisions(self, connection: Connection, each: Evaluated, complete: bool, rekeyed: frozenset[str]) -> Decisions:
+    def _decisions(self, connection: Connection, each: Evaluated, complete: bool) -> Decisions:
         definition = each.definition
-        runs.record_version(connection, definition.id, definition.rules_hash, now=self.now, title=definition.title)
-        subjects = None if self.kind != "hourly" else set(each.frame["subject_key"])
         return qualification.decide(
             definition,
             each.frame,
-            facts.read_facts(connection, definition.id, subjects, rekeyed=rekeyed),
+            facts.read_facts(connection, definition.id, set(each.frame["subject_key"])),
             as_of=self.as_of,
             now=self.now,
             complete=complete,
@@ -168,83 +185,72 @@ class _Run:
             horizon=self.project.horizon,
         )
 
+    def _complete(self, connection: Connection) -> bool:
+        return source_status.complete(connection, list(self.project.settings.sources), self.as_of)
+
     def _baseline(self, connection: Connection, definition: Definition) -> Baseline:
         if definition.id in runs.read_baselines(connection):
             return "done"
         return "none" if self.kind == "hourly" else "is_first"
 
-    def _clear(self, connection: Connection, taken: Sequence[tuple[Evaluated, Decisions]]) -> None:
-        """Clear the marks these evaluations took care of: of subjects they decided, and of nobody's facts."""
-        known = {
-            each.definition.id: [m.fact_key for m in marks.read(connection, each.definition.id) if m.seq <= each.seq]
-            for each, made in taken
-            if not (made.live and made.why_nothing)
-        }
-        facts = sorted({key for keys in known.values() for key in keys})
-        if not facts:
+    def _clear(
+        self, connection: Connection, each: Evaluated, made: Decisions, accounts_of: Mapping[str, set[str]]
+    ) -> None:
+        """Clear the marks this evaluation took care of: of accounts it decided, and of nobody's facts (SEM-D1)."""
+        if made.live and made.why_nothing:
             return
-        resolved = features.resolve_marks(
-            self.lake, self.as_of, facts, free_mail_domains=self.project.free_mail_domains
-        )
-        for each, made in taken:
-            kept = set(made.kept_newer)
-            untouched = set(each.frame.loc[each.frame["subject_key"].isin(kept), "account_key"])
-            done = [key for key in known.get(each.definition.id, ()) if not resolved[key] & untouched]
-            marks.clear(connection, each.definition.id, done, seq_at_start=each.seq, as_of=self.as_of)
+        kept = each.frame["subject_key"].isin(made.kept_newer)
+        looked_at = set(each.frame["account_key"]) - set(each.frame.loc[kept, "account_key"])
+        done = [key for key in _marked(connection, each) if key in accounts_of and accounts_of[key] <= looked_at]
+        marks.clear(connection, each.definition.id, done, seq_at_start=each.seq, as_of=self.as_of)
 
 
-def _load(project: Project, key: Mapping[str, Any], as_of: datetime, kind: str) -> Evaluated:
-    definition = project.definition(str(key["definition"]))
-    frame = project.lake.read_scores(definition.id, kind, as_of)
+def _load(project: Project, key: Mapping[str, Any], as_of: datetime, kind: str) -> Evaluated | str:
+    """The snapshot behind the key, or why it is none for the definition as it now is."""
+    name = str(key["definition"])
+    definition = next((d for d in project.definitions if d.id == name), None)
+    if definition is None:
+        return "removed since it was evaluated, or its file has errors now"
+    frame = project.lake.read_scores(name, kind, as_of)
     if frame is None:
-        raise UserError(f"There is no {kind} snapshot of `{definition.id}` as of {as_of:%Y-%m-%d %H:%M} UTC to decide.")
-    return Evaluated(definition, frame, int(key["seq"]), int(key.get("would_have_announced", 0)))
+        raise UserError(f"There is no {kind} snapshot of `{name}` as of {as_of:%Y-%m-%d %H:%M} UTC to decide.")
+    if {key["rules_hash"], *frame["rules_hash"]} != {definition.rules_hash}:
+        return "its rules changed since it was evaluated: the next run decides it"
+    if not _trigger_columns(definition) <= set(frame.columns):
+        return "its plays changed since it was evaluated: the next run decides it"
+    return Evaluated(definition, frame, int(key["seq"]), int(key["would_have_announced"]))
 
 
-def _counts(
-    evaluated: Sequence[Evaluated],
-    reports: Sequence[Mapping[str, Any]],
-    as_of: datetime,
-    kind: str,
-    live: bool,
-) -> dict[str, Any]:
-    accounts = {key for each in evaluated for key in each.frame["account_key"]}
-    return {
-        "kind": kind,
-        "as_of": as_of.isoformat(),
-        "live": live,
-        "read": sum(int(r["read"]) for r in reports),
-        "quarantined": sum(int(r["quarantined"]) for r in reports),
-        "complete_to": {r["source"]: r["complete_to"] for r in reports},
-        "evaluated": len(accounts),
-        "newly_qualified": 0,
-        "announced": 0,
-        "accounts_told_of": 0,
-        "silent": 0,
-        "queued": 0,
-        "held": 0,
-        "would_have_announced": sum(e.would_have_announced for e in evaluated),
-        "by_definition": {
-            e.definition.id: {
-                "evaluated": len(e.frame),
-                "qualified": int(e.frame["qualified"].sum()),
-                "would_have_announced": e.would_have_announced,
-            }
-            for e in evaluated
-        },
-    }
+def _trigger_columns(definition: Definition) -> set[str]:
+    plays_with = [play.id for play in definition.plays if play.on.kind != "newly_qualified"]
+    return {f"{column}.{play}" for play in plays_with for column in ("trigger", "trigger_was")}
 
 
-def _count(summary: dict[str, Any], made: Decisions) -> None:
-    announced = sum(1 for each in made.opened if each.announced)
-    summary["newly_qualified"] += len(made.opened)
-    summary["announced"] += announced
-    summary["silent"] += len(made.opened) - announced
-    summary["by_definition"][made.definition] |= {
-        "newly_qualified": len(made.opened),
-        "announced": announced,
-        "silent": len(made.opened) - announced,
-        "left": len(made.closed),
-        "other_triggers": sum(1 for each in made.occurrences_opened if each.announced),
-        **({"decided_nothing": made.why_nothing} if made.why_nothing else {}),
-    }
+def _still_so(each: Evaluated, who: pd.DataFrame) -> Evaluated:
+    """Without the rows of keys that nobody resolves to any more: identity changed after they were computed.
+
+    What they held is being carried to another key; to decide them here would begin a second stay. Their marks stay.
+    """
+    here = each.frame["account_key"].isin(set(who["account_key"]))
+    if each.definition.subject == "user":
+        here &= each.frame["subject_key"].isin({f"user:{user}" for user in who["user_id"]})
+    return replace(each, frame=each.frame[here])
+
+
+def _seen(who: pd.DataFrame) -> list[identity.Seen]:
+    columns = zip(who["raw_id"], who["user_id"], who["account_key"], who["account_hint"], strict=True)
+    return [
+        identity.Seen(raw_id, user_id, account_key, None if pd.isna(hint) else str(hint))
+        for raw_id, user_id, account_key, hint in columns
+    ]
+
+
+def _possible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that anything can come of: qualified, or with a trigger that is true."""
+    triggers = [column for column in frame.columns if column.startswith("trigger.")]
+    return frame.loc[frame[["qualified", *triggers]].astype(bool).any(axis=1)]
+
+
+def _marked(connection: Connection, each: Evaluated) -> Iterable[str]:
+    """Facts marked before the evaluation began reading."""
+    return [mark.fact_key for mark in marks.read(connection, each.definition.id) if mark.seq <= each.seq]

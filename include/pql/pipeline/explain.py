@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from pql import outbox, scoring, store
 from pql.definition.model import Definition
-from pql.pipeline.intents import champions_of, with_deltas
+from pql.pipeline.lake_at import champions_of, scores_before, with_deltas
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
@@ -54,7 +54,7 @@ def explain(project: Project, wanted: str, *, as_of: datetime, now: datetime) ->
     with closing(project.lake.connect()) as lake:
         for definition in project.definitions:
             rows = panel(project, lake, definition, [as_of], {key})
-            rows = with_deltas(project, definition, rows, as_of).reset_index(drop=True)
+            rows = with_deltas(rows, scores_before(project, definition, as_of)).reset_index(drop=True)
             champions = champions_of(project, lake, definition, {key}, as_of).get(key, ())
             for position in range(len(rows)):
                 one = _score_part(definition, rows.iloc[position])

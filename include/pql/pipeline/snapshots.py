@@ -35,10 +35,11 @@ def snapshots(
     wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
     rows = scored_inputs(project, connection, definition, wanted, accounts)
     at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
-    plain = sorted({moment for t in moments for moment in (t, t - period)})
+    before = {t: qualification.period_before(t, period, zone) for t in moments}
+    plain = sorted({*moments, *before.values()})
     scored = _score(project, definition, rows[rows["as_of"].isin([_naive(moment) for moment in plain])])
     seen = {moment: scored[scored["as_of"] == _naive(moment)].reset_index(drop=True) for moment in plain}
-    return {t: _snapshot(project, definition, t, at, seen, period) for t in moments}
+    return {t: _snapshot(project, definition, t, at, seen[t], seen[before[t]]) for t in moments}
 
 
 def panel(
@@ -77,16 +78,16 @@ def _snapshot(
     definition: Definition,
     t: datetime,
     at: Mapping[datetime, pd.DataFrame],
-    seen: Mapping[datetime, pd.DataFrame],
-    period: timedelta,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
 ) -> pd.DataFrame:
-    """The snapshot of T: `at` holds the inputs of every moment, `seen` the scores of T and of one period before."""
+    """The snapshot of T: `at` holds the inputs of every moment, `now` the scores of T, `before` of one period ago."""
     zone = project.settings.timezone
     compared = qualification.moments_needed(definition, t, timezone=zone)
     past = {m: qualification.fill_unknown(definition, at[m], at[t]) for m in compared if m != t}
-    frames = {t: seen[t], **{moment: _score(project, definition, rows) for moment, rows in past.items()}}
+    frames = {t: now, **{moment: _score(project, definition, rows) for moment, rows in past.items()}}
     snapshot = qualification.with_past(definition, frames, t, timezone=zone)
-    newly = qualification.would_have_announced(frames[t], seen[t - period])
+    newly = qualification.would_have_announced(now, before)
     return (
         snapshot.assign(would_have_announced=snapshot["subject_key"].isin(newly))
         .sort_values("subject_key")

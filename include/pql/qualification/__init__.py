@@ -2,7 +2,7 @@
 
 from pql.qualification.decide import decide
 from pql.qualification.model import Decisions, Facts
-from pql.qualification.moments import days_before, moments_needed
+from pql.qualification.moments import days_before, moments_needed, period_before
 from pql.qualification.past import crm_blocked, fill_unknown, with_past, would_have_announced
 from pql.qualification.triggers import triggers
 
@@ -14,6 +14,7 @@ __all__ = [
     "decide",
     "fill_unknown",
     "moments_needed",
+    "period_before",
     "triggers",
     "with_past",
     "would_have_announced",

@@ -80,7 +80,9 @@ class Facts:
 
     subjects: Mapping[str, SubjectFacts] = field(default_factory=dict)  # subject_key → facts
     blocks: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)  # account_key → all blocks, ended ones too
-    rekeyed: frozenset[str] = frozenset()  # subject keys that changed identity in this run: open silently (SEM-W3)
+    rekeyed: frozenset[str] = (
+        frozenset()
+    )  # subject keys that changed and were not decided since: open silently (SEM-W3)
 
     def subject(self, subject_key: str) -> SubjectFacts:
         """What is known of the subject; empty facts when it was never seen."""

@@ -27,6 +27,18 @@ def days_before(as_of: datetime, days: float, timezone: str = "UTC") -> datetime
     return wall.replace(tzinfo=zone).astimezone(utc).replace(tzinfo=as_of.tzinfo)
 
 
+def period_before(as_of: datetime, period: timedelta, timezone: str = "UTC") -> datetime:
+    """One period before: whole days step along the local calendar (the night before is midnight too), hours do not.
+
+    >>> from datetime import UTC
+    >>> midnight = datetime(2026, 3, 29, 22, tzinfo=UTC)  # in Berlin; the day just ended had 23 hours
+    >>> period_before(midnight, timedelta(days=1), "Europe/Berlin").isoformat()
+    '2026-03-28T23:00:00+00:00'
+    """
+    whole_days = not period % timedelta(days=1)
+    return days_before(as_of, period / timedelta(days=1), timezone) if whole_days else as_of - period
+
+
 def moments_needed(
     definition: Definition, as_of: datetime, period: timedelta | None = None, *, timezone: str = "UTC"
 ) -> tuple[datetime, ...]:
@@ -38,5 +50,5 @@ def moments_needed(
     then = days_before(as_of, definition.stale_after_days, timezone)
     spans = {score_span_days(play.on) for play in definition.plays} - {None}
     earlier = {days_before(moment, span, timezone) for moment in (as_of, then) for span in spans if span is not None}
-    before = set() if period is None else {as_of - period}
+    before = set() if period is None else {period_before(as_of, period, timezone)}
     return tuple(sorted({as_of, then} | before | earlier))

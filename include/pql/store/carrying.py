@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
+from pql.store import rekeyed
 from pql.store.facts import MERGED
 from pql.store.instants import to_naive
 from pql.store.tables import blocks, decided, deliveries, episodes, occurrences
@@ -30,6 +31,7 @@ def carry_subject(conn: Connection, definition: str, old: str, new: str, *, acco
         )
     _carry_decided(conn, definition, old, new, account_key)
     _seal(conn, definition, old, as_of)
+    rekeyed.forget(conn, definition, [old])
 
 
 def move_account(conn: Connection, old: str, new: str) -> None:

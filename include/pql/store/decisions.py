@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from pql.plays.model import Cause, Intent, dump
 from pql.qualification.model import Decisions, OccurrenceFalse, Opened, Unqualified
+from pql.store import rekeyed
 from pql.store.instants import to_naive
 from pql.store.runs import set_baseline
 from pql.store.tables import decided, episodes, occurrences
@@ -52,6 +53,7 @@ def apply(conn: Connection, decisions: Decisions, *, run_id: int) -> Applied:
     )
     opened = Applied(_open_episodes(conn, decisions, run_id), _open_occurrences(conn, decisions, run_id))
     _write_decided(conn, decisions)
+    rekeyed.settle(conn, decisions)
     if decisions.is_baseline:
         set_baseline(conn, decisions.definition, as_of=decisions.as_of, run_id=run_id)
     closed = Applied(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, func, select
 
 from pql.qualification.model import Facts, LastClosed, OpenEpisode, OpenOccurrence, SubjectFacts
+from pql.store import rekeyed
 from pql.store.blocks import history
 from pql.store.instants import to_aware
 from pql.store.tables import decided, episodes, occurrences
@@ -22,12 +23,10 @@ def read_facts(
     conn: Connection,
     definition: str,
     subject_keys: Collection[str] | None = None,
-    *,
-    rekeyed: frozenset[str] = frozenset(),
 ) -> Facts:
     """Return the facts of `definition`'s subjects (all, or those of `subject_keys`) and all blocks.
 
-    Read it inside `deciding`, after `identity.carry`, whose result is `rekeyed`.
+    What is decided on it is read inside `deciding`, after `identity.carry`.
     """
     wanted = None if subject_keys is None else frozenset(subject_keys)
     subjects: dict[str, SubjectFacts] = {}
@@ -37,7 +36,7 @@ def read_facts(
         subjects[row.subject_key] = _with_episode(subjects.get(row.subject_key, SubjectFacts()), row)
     for row in _rows(conn, occurrences, definition, wanted):
         subjects[row.subject_key] = _with_occurrence(subjects.get(row.subject_key, SubjectFacts()), row)
-    return Facts(subjects=subjects, blocks=history(conn), rekeyed=rekeyed)
+    return Facts(subjects=subjects, blocks=history(conn), rekeyed=rekeyed.read(conn, definition))
 
 
 def newest_decision(conn: Connection, definition: str) -> datetime | None:

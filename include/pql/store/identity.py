@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection, select
 
+from pql.store import rekeyed
 from pql.store.carrying import NOBODY, carry_subject, move_account, reassign_users
 from pql.store.tables import counters, decided, members
 from pql.store.upsert import upsert
@@ -29,13 +30,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Carried:
-    """What one carrying did: subject keys that changed and announce nothing, and which key went where."""
+    """What one carrying did: the account keys and the user subjects that changed and announce nothing."""
 
-    rekeyed: frozenset[str] = frozenset()
-    accounts: Mapping[str, str] = field(default_factory=dict)  # old account key → new
-    users: Mapping[str, str] = field(
-        default_factory=dict
-    )  # old user subject → new, never seen before (merges and aliases)
+    accounts: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()  # never seen before, now holding what was another's (merges and aliases)
 
 
 def carry(
@@ -49,9 +47,10 @@ def carry(
 
     Call it first in the deciding transaction, with everybody's identity. An account key is *gone* when no user
     resolves to it any more; what it held goes to the account most of its users are at now. Of two open episodes
-    the older stays. A key counts as changed, and its subject opens silently in this run, when at least as many of
-    its users came from another key in this run as were there before. The identity of an older T than one already
-    carried changes nothing: that run meets `decided_as_of` of the newer one at the old keys and leaves them alone.
+    the older stays. A key counts as changed when at least as many of its users came from another key as were there
+    before; its subject opens silently until each definition has decided it (see `rekeyed`). The identity of an older
+    T than one already carried changes nothing: that run meets `decided_as_of` of the newer one at the old keys and
+    leaves them alone.
     """
     if not _is_newest(conn, as_of):
         return Carried()
@@ -69,7 +68,10 @@ def carry(
     users = _carry_users(conn, user_definitions, _merged_users(rows), now, as_of)
     reassign_users(conn, user_definitions, {f"user:{user}": key for user, (_, key) in moved.items()})
     _remember(conn, now, before)
-    return Carried(_changed_keys(moved, before) | frozenset(users.values()), gone, users)
+    carried = Carried(_changed_keys(moved, before), users)
+    rekeyed.note(conn, account_definitions, carried.accounts, as_of)
+    rekeyed.note(conn, user_definitions, carried.users, as_of)
+    return carried
 
 
 def _is_newest(conn: Connection, as_of: datetime) -> bool:
@@ -123,9 +125,9 @@ def _carry_users(
     merged: Mapping[str, str],
     accounts: Mapping[str, str],
     as_of: datetime,
-) -> dict[str, str]:
-    """Carry user subjects whose id was merged into another; return old subject key → new where the new was unknown."""
-    changed: dict[str, str] = {}
+) -> frozenset[str]:
+    """Carry user subjects whose id was merged into another; return the new subject keys that were unknown."""
+    changed: set[str] = set()
     for definition in definitions if merged else ():
         query = select(decided.c.subject_key).where(decided.c.definition == definition, decided.c.account_key != NOBODY)
         held = set(conn.execute(query).scalars())
@@ -134,8 +136,8 @@ def _carry_users(
             if old in held:
                 carry_subject(conn, definition, old, new, account_key=accounts[raw_id], as_of=as_of)
                 if new not in held:
-                    changed[old] = new
-    return changed
+                    changed.add(new)
+    return frozenset(changed)
 
 
 def _remember(conn: Connection, now: Mapping[str, str], before: Mapping[str, str]) -> None:

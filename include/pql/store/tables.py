@@ -111,6 +111,15 @@ members = Table(
     Column("account_key", String(400), nullable=False, index=True),
 )
 
+# Subjects whose key changed and which the definition has not decided since: until then they open silently (SEM-W3).
+rekeyed = Table(
+    "rekeyed",
+    metadata,
+    Column("definition", String(100), primary_key=True),
+    Column("subject_key", String(400), primary_key=True),
+    Column("carried_as_of", DateTime, nullable=False),
+)
+
 episodes = Table(
     "episodes",
     metadata,
@@ -248,6 +257,7 @@ __all__ = [
     "metadata",
     "occurrences",
     "ops_states",
+    "rekeyed",
     "runs",
     "sources",
 ]

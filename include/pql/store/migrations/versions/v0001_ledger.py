@@ -23,6 +23,7 @@ def downgrade() -> None:
         "deliveries",
         "occurrences",
         "episodes",
+        "rekeyed",
         "members",
         "decided",
         "blocks",
@@ -133,6 +134,13 @@ def _decisions() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_members")),
     )
     op.create_index(op.f("ix_members_account_key"), "members", ["account_key"], unique=False)
+    op.create_table(
+        "rekeyed",
+        sa.Column("definition", sa.String(length=100), nullable=False),
+        sa.Column("subject_key", sa.String(length=400), nullable=False),
+        sa.Column("carried_as_of", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "subject_key", name=op.f("pk_rekeyed")),
+    )
     op.create_table(
         "episodes",
         sa.Column("id", _ID, autoincrement=True, nullable=False),

@@ -1,0 +1,60 @@
+"""What a run came to, in numbers: the result of its task and of its row in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from pql.qualification.model import Decisions
+
+
+def empty_summary(
+    reports: Sequence[Mapping[str, Any]], *, as_of: datetime, kind: str, live: bool, passed_over: Mapping[str, str]
+) -> dict[str, Any]:
+    """The summary before anything is evaluated or decided; `passed_over` says why a definition is not decided."""
+    return {
+        "kind": kind,
+        "as_of": as_of.isoformat(),
+        "live": live,
+        "read": sum(int(r["read"]) for r in reports),
+        "quarantined": sum(int(r["quarantined"]) for r in reports),
+        "complete_to": {r["source"]: r["complete_to"] for r in reports},
+        "evaluated": 0,
+        "newly_qualified": 0,
+        "announced": 0,
+        "accounts_told_of": 0,
+        "silent": 0,
+        "queued": 0,
+        "held": 0,
+        "would_have_announced": 0,
+        "by_definition": {name: {"decided_nothing": why} for name, why in passed_over.items()},
+    }
+
+
+def count_evaluated(summary: dict[str, Any], evaluated: Mapping[str, tuple[pd.DataFrame, int]]) -> None:
+    """Add each definition's snapshot and how many it would have announced."""
+    summary["evaluated"] = len({key for frame, _ in evaluated.values() for key in frame["account_key"]})
+    summary["would_have_announced"] = sum(would for _, would in evaluated.values())
+    summary["by_definition"] |= {
+        name: {"evaluated": len(frame), "qualified": int(frame["qualified"].sum()), "would_have_announced": would}
+        for name, (frame, would) in evaluated.items()
+    }
+
+
+def count_decided(summary: dict[str, Any], made: Decisions) -> None:
+    """Add one definition's decisions."""
+    announced = sum(1 for each in made.opened if each.announced)
+    summary["newly_qualified"] += len(made.opened)
+    summary["announced"] += announced
+    summary["silent"] += len(made.opened) - announced
+    summary["by_definition"][made.definition] |= {
+        "newly_qualified": len(made.opened),
+        "announced": announced,
+        "silent": len(made.opened) - announced,
+        "left": len(made.closed),
+        "other_triggers": sum(1 for each in made.occurrences_opened if each.announced),
+        **({"decided_nothing": made.why_nothing} if made.why_nothing else {}),
+    }
