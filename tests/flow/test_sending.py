@@ -140,6 +140,29 @@ def close_reasons(story: Story, crm: Crm) -> dict[str, str | None]:
     return {name: reasons[f"crm:{id}"] for name, id in crm.companies.items()}
 
 
+def test_a_user_is_not_announced_while_a_colleague_closes_the_company(crm_story):
+    """SEM-W1, W4: of a user definition the alert is about a contact; deals and owner are the company's."""
+    crm_story.define(SALES.replace("status: live", "status: live\nsubject: user"))
+    crm = Crm(crm_story)
+    for name in ("Free", "Closing"):
+        crm.company(name)
+        mail = {"email": f"mia@{name.lower()}-story.com", "firstname": name}
+        types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}]
+        to_company = {"to": {"id": crm.companies[name]}, "types": types}
+        crm.call("POST", "contacts", {"properties": mail, "associations": [to_company]})
+    assert decided(crm_story, crm)["announced"] == 2
+    crm.deal("Closing", "qualifiedtobuy")
+    crm.change("Free", hubspot_owner_id=MAREK)
+    crm_story.deliver()
+    rows = [row for row in crm_story.ledger()["deliveries"] if row["kind"] == "slack"]
+    said = {row["account_key"]: (row["alert"]["crm_kind"], row["state"], row["alert"]["owner_email"]) for row in rows}
+    assert {key: each[:2] for key, each in said.items()} == {
+        f"crm:{crm.companies['Free']}": ("contact", "delivered"),
+        f"crm:{crm.companies['Closing']}": ("contact", "suppressed"),
+    }
+    assert said[f"crm:{crm.companies['Free']}"][2].startswith("marek")
+
+
 def test_the_owner_of_the_moment_is_told(crm_story):
     """SEM-W4: who owns the account when the message leaves is mentioned and gets the task."""
     crm = Crm(crm_story)
