@@ -137,6 +137,57 @@ def test_the_cursor_moves_only_over_what_was_filed(reader: Any, hubspot: Fake) -
     assert reader.crm("accounts", "name, filed_at::VARCHAR")[-1] == ("Renamed", "2026-03-05 10:00:00")
 
 
+def test_an_older_hour_done_late_reads_nothing(reader: Any, hubspot: Fake) -> None:
+    """SEM-C1: what changed since newer hours read is the next hour's; an older moment never gets to see it."""
+    reader.read(SETTINGS, connection=hubspot.connection, now=NOW, as_of=T, mode="nightly")
+    newer, older = T + timedelta(hours=9), T + timedelta(hours=8)
+    first = reader.read(SETTINGS, connection=hubspot.connection, now=newer + timedelta(minutes=5), as_of=newer)
+    hubspot.records["companies"][0]["properties"]["name"] = "Renamed"
+    late = reader.read(SETTINGS, connection=hubspot.connection, now=newer + timedelta(minutes=50), as_of=older)
+    assert (late.cursor, late.marks, late.report.read, late.report.complete_to) == (first.cursor, [], 0, None)
+    assert "a newer run has read the CRM" in late.report.note
+    later = newer + timedelta(hours=1)
+    reader.read(SETTINGS, connection=hubspot.connection, now=later + timedelta(minutes=5), as_of=later)
+    assert [at for name, at in reader.crm("accounts", "name, filed_at::VARCHAR") if name == "Renamed"] == [
+        "2026-03-05 10:00:00"
+    ]
+    since_the_newer_hour = int((newer - timedelta(minutes=5)).timestamp() * 1000)
+    assert set(hubspot.modified_since[-4:]) == {since_the_newer_hour}
+
+
+def test_a_night_done_late_files_what_nobody_touched_since(reader: Any, hubspot: Fake) -> None:
+    """SEM-C1: of a record changed since nobody knows what it was, and who is gone may have gone later: both stay what
+    earlier filings said. The cursor stays where the newer hour put it."""
+    untouched = {"id": "7", "properties": {"name": "Beta"}, "updatedAt": "2026-03-04T23:00:00Z"}
+    gone = {"id": "8", "properties": {"name": "Gone"}, "updatedAt": "2026-01-01T00:00:00Z"}
+    hubspot.records["companies"] += [untouched, gone]
+    before = T - timedelta(days=1)
+    reader.read(SETTINGS, connection=hubspot.connection, now=before, as_of=before, mode="nightly")
+    hour = T + timedelta(hours=1)
+    done = reader.read(SETTINGS, connection=hubspot.connection, now=hour, as_of=hour)
+    hubspot.records["companies"] = [
+        {"id": "1", "properties": {"name": "Renamed"}, "updatedAt": "2026-03-05T08:00:00Z"},
+        {"id": "7", "properties": {"name": "Beta"}, "updatedAt": "2026-03-04T23:00:00Z"},
+    ]
+    morning = T + timedelta(hours=9)
+    late = reader.read(SETTINGS, connection=hubspot.connection, now=morning, as_of=T, mode="nightly")
+    assert late.cursor == done.cursor
+    filed = reader.crm("accounts", "filed_at::VARCHAR, filing, name")
+    assert [row[1:] for row in filed if row[0] == "2026-03-05 00:00:00"] == [("changes", "Beta")]
+    assert reader.crm("owners", "filed_at::VARCHAR") == [("2026-03-04 00:00:00",)]
+
+
+def test_an_hour_and_a_night_of_one_moment_move_the_cursor_once(reader: Any, hubspot: Fake) -> None:
+    """SEM-C1: at one moment changes lie over the snapshot, so what came between the two reads is read again."""
+    before = T - timedelta(days=1)
+    reader.read(SETTINGS, connection=hubspot.connection, now=before, as_of=before, mode="nightly")
+    hour = reader.read(SETTINGS, connection=hubspot.connection, now=NOW, as_of=T)
+    late = NOW + timedelta(minutes=40)
+    night = reader.read(SETTINGS, connection=hubspot.connection, now=late, as_of=T, mode="nightly")
+    assert night.report.published == 5
+    assert night.cursor == hour.cursor
+
+
 def test_the_first_hour_ever_takes_everything(reader: Any, hubspot: Fake) -> None:
     """Without a snapshot there is nothing that changes could be laid over."""
     reader.read(SETTINGS, connection=hubspot.connection, now=NOW, as_of=T, mode="hourly")

@@ -95,6 +95,11 @@ class Lake:
             replace=replace,
         )
 
+    def crm_filings(self, *, source: str, object: str) -> list[tuple[datetime, str]]:
+        """When the source's `object` was filed and as what ("snapshot" or "changes"), oldest first."""
+        found = crm_files.filings(self._storage, object)
+        return [(each.filed_at.replace(tzinfo=UTC), each.kind) for each in found if each.source == source]
+
     def quarantine(self, source: str, unit: str, records: Iterable[Quarantined]) -> str:
         """Put what could not be used aside, one JSON object a line, over what this unit had put there; the path."""
         path = f"quarantine/{quote(source, safe='')}/{quote(unit, safe='')}.ndjson"

@@ -1,14 +1,15 @@
 """The HubSpot source: CRM objects in, snapshots and changes filed in the lake out (SEM-C1).
 
 A live run files what it reads at its own T and a rerun never replaces that; any other read is filed at the moment it
-was made. Nightly and first reads are full snapshots; hourly reads take what changed since the last one.
+was made. Nightly and first reads are full snapshots; hourly reads take what changed since the last one. A run done
+after newer ones adds only what it can know of its own moment and leaves the cursor where the newest run put it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -50,16 +51,35 @@ def check(connection: Connection) -> str:
 
 
 class _Filing:
-    """Writes rows to disk and files them at one moment; counts as it goes."""
+    """Writes rows to disk and files them at one moment; counts as it goes.
+
+    What is filed already is asked of the lake, table by table: it knows also when a run died before its cursor.
+    """
 
     def __init__(self, request: Request, filed_at: datetime) -> None:
         self._request = request
         self.filed_at = filed_at
         self.read = 0
         self.filed = 0
+        self.note = ""
 
-    def file(self, table: str, rows: Iterable[Row], kind: Literal["snapshot", "changes"]) -> bool:
-        """True if this filing is new; False if one of this moment was there already and stays."""
+    def is_newest(self, table: str) -> bool:
+        """Whether nothing of the table is filed at this moment or later: only then may the cursor move over it."""
+        return all(at < self.filed_at for at, _ in self._there(table))
+
+    def is_late(self, table: str) -> bool:
+        """Whether a newer run has filed the table: what it saw, and what comes after it, is not this run's to tell."""
+        return any(at > self.filed_at for at, _ in self._there(table))
+
+    def has_snapshot(self, table: str) -> bool:
+        """Whether this moment's snapshot of the table is there; it is never replaced."""
+        return (self.filed_at, "snapshot") in self._there(table)
+
+    def _there(self, table: str) -> list[tuple[datetime, str]]:
+        return self._request.lake.crm_filings(source=self._request.source, object=table)
+
+    def file(self, table: str, rows: Iterable[Row], kind: Literal["snapshot", "changes"]) -> None:
+        """File the rows; a filing of this moment and kind that is there already stays."""
         columns = CRM_COLUMNS[table]
         with TemporaryDirectory(prefix="pql-") as scratch:
             path = Path(scratch) / f"{table}.ndjson"
@@ -80,42 +100,87 @@ class _Filing:
             )
         self.read += count
         self.filed += filed
-        return filed > 0 or count == 0
+        if count and not filed:
+            self.left_as_it_was()
+
+    def left_as_it_was(self) -> None:
+        """Say that this moment had been filed."""
+        self.note = f"filed already for {self.filed_at.isoformat()}, left as it was"
+
+    def left_to_newer(self) -> None:
+        """Say that a newer run has been here."""
+        self.note = f"a newer run has read the CRM: what changed after {self.filed_at.isoformat()} is left to the next"
 
     def done(self, cursor: Mapping[str, Any], marks: Iterable[Mark] = ()) -> Read:
-        """What to hand back."""
-        note = "" if self.filed or not self.read else f"filed already for {self.filed_at.isoformat()}, left as it was"
-        report = IngestReport(self._request.source, self.read, self.filed, 0, self._request.now, note)
+        """What to hand back. A run that asked the CRM for nothing says nothing about how far it is complete."""
+        complete_to = None if self.note and not self.read else self._request.now
+        report = IngestReport(self._request.source, self.read, self.filed, 0, complete_to, self.note)
         return Read(report, dict(cursor), newest_of(marks))
 
 
 def _read_snapshot(settings: HubSpotSource, request: Request, client: HubSpot, filing: _Filing) -> Read:
     """Everything there is. Marks nobody: a nightly run evaluates everybody anyway."""
     since = dict(request.cursor.get("since", {}))
-    filing.file("owners", (owner_row(owner) for owner in owners(client)), "snapshot")
     wanted = tables(settings)
+    late = any(filing.is_late(table.table) for table in wanted)
+    if not late and not filing.has_snapshot("owners"):  # owners bear no date of their last change, so never late
+        filing.file("owners", (owner_row(owner) for owner in owners(client)), "snapshot")
     for number, table in enumerate(wanted):
         request.progress(f"HubSpot {table.object}", number / len(wanted))
-        records = snapshot(client, table.object, table.properties, table.links)
-        if filing.file(table.table, (table.row(record) for record in records), "snapshot"):
+        moves = filing.is_newest(table.table)
+        _file_snapshot(table, client, filing)
+        if moves:
             since[table.table] = request.now.isoformat()
         else:  # what is filed there was read at that run's moment or later
             since.setdefault(table.table, filing.filed_at.isoformat())
     request.progress("HubSpot", 1.0)
-    return filing.done({"since": since, "snapshot_at": request.now.isoformat()})
+    return filing.done({"snapshot_at": filing.filed_at.isoformat(), **request.cursor, "since": since})
+
+
+def _file_snapshot(table: Table, client: HubSpot, filing: _Filing) -> None:
+    """One table as it is now, or, when newer runs have filed theirs, what it was at this run's moment (SEM-C1).
+
+    Late, today's state of a record is its state of then only if nobody has touched it since. The others, and those that
+    may have gone in between, stay what earlier filings said: so it is filed as changes, from which nothing vanishes,
+    and what newer runs computed stays true.
+    """
+    if filing.has_snapshot(table.table):
+        filing.left_as_it_was()
+        return
+    late = filing.is_late(table.table)
+    rows: Iterable[Row] = (
+        table.row(record) for record in snapshot(client, table.object, table.properties, table.links)
+    )
+    if late:
+        rows = (row for row in rows if _last_changed(row) <= filing.filed_at)
+    filing.file(table.table, rows, "changes" if late else "snapshot")
+    if late:
+        filing.left_to_newer()
+
+
+def _last_changed(row: Row) -> datetime:
+    """When the record was last touched; a record that does not say may have been touched just now."""
+    written = row.get("updated_at")
+    return datetime.fromisoformat(written).replace(tzinfo=UTC) if written else datetime.max.replace(tzinfo=UTC)
 
 
 def _read_changes(settings: HubSpotSource, request: Request, client: HubSpot, filing: _Filing) -> Read:
-    """What changed since the last read, by table. The cursor moves only over what has been filed."""
+    """What changed since the last read, by table. The cursor moves only over what has been filed, and never for a run
+    of an older moment than those that were filed: it reads nothing, what changed since is the next run's to read.
+    """
     since = dict(request.cursor.get("since", {}))
     marks: list[Mark] = []
     wanted = tables(settings)
     for number, table in enumerate(wanted):
         request.progress(f"HubSpot {table.object}", number / len(wanted))
+        if filing.is_late(table.table):
+            filing.left_to_newer()
+            continue
+        moves = filing.is_newest(table.table)
         last = datetime.fromisoformat(since.get(table.table) or request.cursor["snapshot_at"])
         records = changes(client, table.object, table.properties, last - _SEARCH_LAG, table.links)
-        rows = _marking(table, records, filing.filed_at, marks)
-        if filing.file(table.table, rows, "changes"):
+        filing.file(table.table, _marking(table, records, filing.filed_at, marks), "changes")
+        if moves:
             since[table.table] = request.now.isoformat()
     request.progress("HubSpot", 1.0)
     return filing.done({**request.cursor, "since": since}, marks)

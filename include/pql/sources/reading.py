@@ -61,6 +61,9 @@ class LakeWriter(Protocol):
     ) -> int:
         """File records seen at a moment; 0 and no write if that filing is there already."""
 
+    def crm_filings(self, *, source: str, object: str) -> list[tuple[datetime, str]]:
+        """What is filed already: moments, and whether a snapshot or changes."""
+
     def quarantine(self, source: str, unit: str, records: Iterable[Quarantined]) -> object:
         """Replace this unit's quarantined records."""
 
