@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
+from pql.orchestration import notices
 from pql.orchestration.assets import OUTBOX
 from pql.orchestration.defaults import DEFAULT_ARGS, start_date
 from pql.orchestration.deliver_tasks import deliver_flow
@@ -30,6 +31,7 @@ from pql.orchestration.deliver_tasks import deliver_flow
     dagrun_timeout=timedelta(minutes=30),
     allowed_run_types=["scheduled", "asset_triggered", "manual"],
     default_args=DEFAULT_ARGS,
+    on_failure_callback=notices.run_failed,
     tags=["pql", "outbox"],
     doc_md=__doc__,
 )

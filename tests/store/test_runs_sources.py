@@ -109,5 +109,16 @@ def test_a_source_never_read_is_not_complete(ledger: Engine) -> None:
 def test_ops_are_told_of_each_change_once(ledger: Engine) -> None:
     """A failure is news once, and so is the recovery."""
     states: list[ops.State] = ["ok", "failed", "failed", "ok", "ok"]
+    news = []
     with store.writing(ledger) as conn:
-        assert [ops.change_state(conn, "dag:x", state, NOW) for state in states] == [False, True, False, True, False]
+        for state in states:
+            news.append(ops.note_state(conn, "dag:x", state, NOW))
+            ops.mark_told(conn, "dag:x", NOW)
+    assert news == [False, True, False, True, False]
+
+
+def test_what_ops_could_not_be_told_stays_news(ledger: Engine) -> None:
+    """A change is news until it was told, also when the thing changes on in the meantime."""
+    states: list[ops.State] = ["failed", "failed", "ok", "ok"]
+    with store.writing(ledger) as conn:
+        assert [ops.note_state(conn, "dag:x", state, NOW) for state in states] == [True] * 4

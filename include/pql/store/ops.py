@@ -1,4 +1,4 @@
-"""What ops were told: a thing's state in, whether it changed out; so each change is told once."""
+"""What ops were told: a thing's state in, whether there is something to tell out; so each change is told once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from pql.store.tables import ops_states
 State = Literal["ok", "failed", "late"]
 
 
-def change_state(connection: Connection, name: str, state: State, now: datetime) -> bool:
-    """Note that `name` ("dag:hourly_signals", "source:product") is in `state`; True if that is news.
+def note_state(connection: Connection, name: str, state: State, now: datetime) -> bool:
+    """Note that `name` ("dag:hourly_signals", "source:product") is in `state`; True until ops were told so.
 
-    A thing never heard of is taken to have been ok.
+    The caller tells them and then says so with `mark_told`, in the same transaction: of two who find out at once only
+    one tells. A thing never heard of is taken to have been ok, of which there is nothing to tell.
     """
-    known = connection.execute(select(ops_states.c.state).where(ops_states.c.name == name).with_for_update()).scalar()
+    here = ops_states.c.name == name
+    known = connection.execute(select(ops_states.c.state, ops_states.c.told_at).where(here).with_for_update()).first()
+    at = to_naive(now)
     if known is None:
-        connection.execute(
-            insert(ops_states).values(name=name, state=state, since=to_naive(now), told_at=to_naive(now))
-        )
-        return state != "ok"
-    if known == state:
-        return False
-    connection.execute(
-        update(ops_states)
-        .where(ops_states.c.name == name)
-        .values(state=state, since=to_naive(now), told_at=to_naive(now))
-    )
+        is_news = state != "ok"
+        told_at = None if is_news else at
+        connection.execute(insert(ops_states).values(name=name, state=state, since=at, told_at=told_at))
+        return is_news
+    if known.state == state:
+        return known.told_at is None
+    connection.execute(update(ops_states).where(here).values(state=state, since=at, told_at=None))
     return True
+
+
+def mark_told(connection: Connection, name: str, now: datetime) -> None:
+    """Note that ops know the present state of `name`, or that there is nobody to tell."""
+    connection.execute(update(ops_states).where(ops_states.c.name == name).values(told_at=to_naive(now)))
