@@ -86,6 +86,7 @@ class MixpanelSource(_Strict):
     account_traits: dict[str, str] = Field(default_factory=dict)
     lookback_days: int = 5
     history_days: int = 60  # what the first read loads
+    settles_after_hours: float = Field(default=0, ge=0)  # how long after a moment its events may still come in
 
 
 class HubSpotSource(_Strict):

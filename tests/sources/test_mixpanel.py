@@ -205,6 +205,18 @@ def test_complete_to_is_when_the_newest_day_was_exported(reader: Any, mixpanel: 
     assert reader.read(SETTINGS, connection=mixpanel.connection, now=now, as_of=T).report.complete_to == now
 
 
+def test_what_may_still_come_in_is_not_complete(reader: Any, mixpanel: Fake) -> None:
+    """SEM-D2: with `settles_after_hours` silence says something only that long after a moment, run again or not."""
+    now = T + timedelta(minutes=5)
+    settings = {**SETTINGS, "settles_after_hours": 2}
+    first = reader.read(settings, connection=mixpanel.connection, now=now, as_of=T)
+    assert first.report.complete_to == now - timedelta(hours=2) < T
+    later = reader.read(
+        settings, connection=mixpanel.connection, now=T + timedelta(hours=3), as_of=T + timedelta(hours=3)
+    )
+    assert later.report.complete_to == T + timedelta(hours=1)
+
+
 def test_an_expired_account_stops_the_run_and_keeps_the_cursor(reader: Any, loopback: Any) -> None:
     """A 401 names the connection; the next run starts where this one stood."""
     loopback.script = lambda _seen: loopback.answer({"error": "Invalid service account credentials"}, 401)

@@ -181,8 +181,9 @@ def _days(first: date, last: date) -> list[date]:
 
 
 def _complete_to(settings: MixpanelSource, exported: dict[date, datetime]) -> datetime | None:
-    """Up to where the newest exported day is complete."""
+    """Up to where the newest exported day is complete: what is younger than `settles_after_hours` may still come."""
     if not exported:
         return None
     newest = max(exported)
-    return min(exported[newest], _end(settings, newest))
+    settled = exported[newest] - timedelta(hours=settings.settles_after_hours)
+    return min(settled, _end(settings, newest))
