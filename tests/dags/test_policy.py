@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
 
 from pql.orchestration import notices
 from pql.orchestration.defaults import POOLS
@@ -53,6 +54,13 @@ class TestEveryDag:
             callbacks = task.on_failure_callback
             assert notices.task_failed in (callbacks if isinstance(callbacks, list) else [callbacks]), task.task_id
 
+    def test_a_run_that_takes_too_long_is_told(self, bag: DagBag, name: str) -> None:
+        """When Airflow ends a run no task fails, so the DAG itself tells ops; Airflow keeps that it does."""
+        dag: DAG = bag.dags[name]
+        callbacks = dag.on_failure_callback
+        assert notices.run_failed in (callbacks if isinstance(callbacks, list) else [callbacks])
+        assert DagSerialization.to_dict(dag)["dag"]["has_on_failure_callback"] is True
+
     def test_pools_exist(self, bag: DagBag, name: str) -> None:
         """A task on a pool that nobody creates would wait for ever."""
         assert {task.pool for task in bag.dags[name].tasks} <= {*POOLS, "default_pool"}
@@ -82,6 +90,21 @@ def test_history_never_reaches_a_person(bag: DagBag) -> None:
         "asset_triggered",
         "manual",
     }
+
+
+def test_an_outage_costs_nights_and_one_hour(bag: DagBag) -> None:
+    """Nights are caught up; hours are not, since the newest finds everybody the missed ones would have found."""
+    assert {name: bag.dags[name].catchup for name in NAMES} == {
+        "nightly_scores": True,
+        "hourly_signals": False,
+        "deliver": False,
+    }
+
+
+def test_a_night_ends_with_pruning(bag: DagBag) -> None:
+    """SEM-T5: raw events go after the night has decided; an hour removes nothing."""
+    assert bag.dags["nightly_scores"].get_task("prune").upstream_task_ids == {"decide"}
+    assert not bag.dags["hourly_signals"].has_task("prune")
 
 
 @pytest.mark.parametrize("name", ["hourly_signals", "nightly_scores"])

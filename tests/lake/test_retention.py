@@ -7,7 +7,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pql.definition.model import EventMatch
+from pql.lake import parts
+from pql.lake.daily_tables import usage_tables
+from pql.lake.event_files import live, stored
+from pql.lake.events_view import show_events, staged_events
+from pql.lake.storage import Storage
 from pql.types import Quarantined
 from pql.usage import Need
 
@@ -50,14 +57,49 @@ def test_raw_events_go_and_daily_usage_stays(room: Any) -> None:
 def test_pruning_builds_first_what_was_never_asked_for(room: Any) -> None:
     """Usage that no run had needed yet is built before its events go (SEM-T5, SEM-M3)."""
     room.publish(room.event("2023-01-01 10:00"), room.event("2024-05-01 10:00"))
-    room.lake.prune(room.con, retention_days=400, needs=[LOGIN])
+    assert room.lake.prune(room.con, retention_days=400, needs=[LOGIN]) == 0
+    assert room.lake.prune(room.con, retention_days=400, needs=[LOGIN]) == 1
     assert room.counts(LOGIN) == {date(2023, 1, 1): 1, date(2024, 5, 1): 1}
+
+
+def test_a_run_under_way_cannot_lose_what_was_pruned(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SEM-T5: while a run builds, older history comes in, is built by another and pruned; the run's index keeps it."""
+    room.publish(room.event("2024-05-01 10:00"))
+    write, pruned = parts._write, []
+
+    def pruning_meanwhile(*given: Any) -> tuple[str, int]:
+        if not pruned:
+            pruned.append(0)
+            other = type(room)(str(room.root))
+            other.publish(other.event("2023-01-01 10:00"), unit="older")
+            pruned.extend(other.lake.prune(other.con, retention_days=400, needs=[LOGIN]) for _ in range(2))
+            other.con.close()
+        return write(*given)
+
+    monkeypatch.setattr(parts, "_write", pruning_meanwhile)
+    room.counts(LOGIN)
+    assert pruned == [0, 0, 1]
+    assert room.counts(LOGIN) == {date(2023, 1, 1): 1, date(2024, 5, 1): 1}
+
+
+def test_two_builds_at_once_both_count(room: Any) -> None:
+    """What another run added to the index since ours read it stays in it (SEM-M3, T5)."""
+    storage = Storage(str(room.root))
+    [table] = usage_tables([LOGIN])
+    room.publish(room.event("2024-05-01 10:00"), room.event("2024-05-02 10:00"))
+    files = live(stored(storage))
+    for day in files:
+        with staged_events(room.con, storage, files, {day}, tail=False, cuts={}):
+            show_events(room.con, tail=False)
+            parts.add_days(storage, room.con, table, {day: "as it is"})
+    assert sorted(parts.read_index(storage, table).days) == [date(2024, 5, 1), date(2024, 5, 2)]
 
 
 def test_history_loaded_after_pruning_counts(room: Any) -> None:
     """Older history that is connected later has its usage built, though events of its age are not kept (SEM-T5)."""
     room.publish(room.event("2023-01-01 10:00"), room.event("2024-05-01 10:00"))
-    room.lake.prune(room.con, retention_days=400, needs=[LOGIN])
+    room.prepare()
+    assert room.lake.prune(room.con, retention_days=400, needs=[LOGIN]) == 1
     room.publish(room.event("2022-06-01 10:00"), unit="older")
     assert room.counts(LOGIN) == {date(2022, 6, 1): 1, date(2023, 1, 1): 1, date(2024, 5, 1): 1}
 
@@ -66,6 +108,7 @@ def test_a_day_with_events_to_keep_is_kept_whole(room: Any) -> None:
     """A source that ended long ago keeps its own last days, and with them the day's other files (SEM-T5)."""
     room.publish(room.event("2023-01-01 10:00"), room.event("2024-05-01 10:00"))
     room.publish(room.event("2023-01-01 11:00"), source="ended")
+    room.prepare()
     assert room.lake.prune(room.con, retention_days=400, needs=[LOGIN]) == 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -75,19 +75,37 @@ def add_days(
     storage: Storage,
     con: duckdb.DuckDBPyConnection,
     table: DailyTable,
-    index: Index,
     built: Mapping[date, str],
     gone: Collection[date] = (),
 ) -> Index:
     """Make the days of `built` (with their fingerprints) from the view `events`, forget `gone`; the new index."""
-    kept = {day: stored for day, stored in index.days.items() if day not in gone}
-    parts = dict(index.parts)
+    kept: dict[date, Stored] = {}
+    parts: dict[str, tuple[frozenset[date], int]] = {}
     if built:
         name, rows = _write(storage, con, table, table.query, built, table.parameters)
         parts[name] = (frozenset(built), rows)
-        kept |= {day: Stored(fingerprint, name) for day, fingerprint in built.items()}
-    after = _merged(storage, con, table, replace(index, days=kept, parts=parts))
-    after = _swept(storage, table, after)
+        kept = {day: Stored(fingerprint, name) for day, fingerprint in built.items()}
+    after = _put(storage, table, lambda index: {**_without(index, gone), **kept}, parts)
+    return _merged(storage, con, table, after)
+
+
+def _without(index: Index, gone: Collection[date]) -> dict[date, Stored]:
+    return {day: kept for day, kept in index.days.items() if day not in gone}
+
+
+def _put(
+    storage: Storage,
+    table: DailyTable,
+    days: Callable[[Index], Mapping[date, Stored]],
+    parts: Mapping[str, tuple[frozenset[date], int]],
+) -> Index:
+    """Write the index that `days` makes of the one that is there *now*, with these new parts.
+
+    Another run may have added days since ours read the index, and their events may be gone by now (SEM-T5): what it
+    wrote stays. Building takes seconds or minutes, this a moment.
+    """
+    index = read_index(storage, table)
+    after = _swept(storage, table, replace(index, days=days(index), parts={**index.parts, **parts}))
     storage.write(f"{FOLDER}/{table.name}/index.json", after.to_json())
     return after
 
@@ -151,11 +169,14 @@ def _merged(storage: Storage, con: duckdb.DuckDBPyConnection, table: DailyTable,
     small = [name for name in rows if name != largest]
     if sum(rows[name] for name in small) > rows[largest] / 2:
         small.append(largest)
-    days = {day: kept.fingerprint for day, kept in index.days.items() if kept.part in small}
-    query = " UNION ALL ".join(reading(storage, table, index, hidden=set(index.days) - set(days)))
-    name, n = _write(storage, con, table, query, days)
-    kept = {day: replace(stored, part=name) if day in days else stored for day, stored in index.days.items()}
-    return replace(index, days=kept, parts={**index.parts, name: (frozenset(days), n)})
+    taken = {day: kept for day, kept in index.days.items() if kept.part in small}
+    query = " UNION ALL ".join(reading(storage, table, index, hidden=set(index.days) - set(taken)))
+    name, n = _write(storage, con, table, query, {day: kept.fingerprint for day, kept in taken.items()})
+
+    def moved(now: Index) -> dict[date, Stored]:  # but not a day that somebody has built anew meanwhile
+        return {d: replace(kept, part=name) if taken.get(d) == kept else kept for d, kept in now.days.items()}
+
+    return _put(storage, table, moved, {name: (frozenset(taken), n)})
 
 
 def _swept(storage: Storage, table: DailyTable, index: Index) -> Index:

@@ -91,8 +91,14 @@ def refresh(
                     show_events(con, tail=table.tail)
                 if days or gone:
                     built = {day: prints[table.name][day] for day in days}
-                    indexes[table.name] = add_days(storage, con, table, index, built, gone)
+                    indexes[table.name] = add_days(storage, con, table, built, gone)
     return indexes
+
+
+def unbuilt(storage: Storage, table: DailyTable, files: Files) -> frozenset[date]:
+    """The days of the table that are not kept as made from these events."""
+    index = read_index(storage, table)
+    return missing(index, _fingerprints(table, files, index, kept_since(storage)))
 
 
 def _gathered(

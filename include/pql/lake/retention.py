@@ -10,7 +10,7 @@ import duckdb
 from pql.lake.daily_tables import LINKS, PRESENCE, TRAITS, usage_tables
 from pql.lake.event_files import EMPTY, EventFile, live, stored
 from pql.lake.parts import read_index
-from pql.lake.prepare import kept_since, refresh, set_kept_since
+from pql.lake.prepare import kept_since, refresh, set_kept_since, unbuilt
 from pql.lake.storage import Storage
 from pql.usage import Need
 
@@ -23,22 +23,29 @@ def history_start(storage: Storage) -> date | None:
 
 
 def prune(storage: Storage, con: duckdb.DuckDBPyConnection, retention_days: int, needs: Sequence[Need]) -> int:
-    """Remove old raw events after building their daily usage; how many files went.
+    """Remove old raw events whose daily usage is kept; how many files went.
 
     Days go in order, each when every file of it is more than `retention_days` older than its source's newest event:
-    a day is either all there or all gone, so what is kept of it never has to be built from half of its events.
+    a day is either all there or all gone, so what is kept of it never has to be built from half of its events. Usage
+    that has to be built first lets its events stay until the next call: a run that is under way, which read the index
+    before it was built, may still write over it, and from the events it can be built again.
     """
     every = stored(storage)
     files = live(every)
     before = _first_day_to_keep(files, retention_days)
     if before is None or before <= kept_since(storage):
         return 0
-    refresh(storage, con, [PRESENCE, LINKS, TRAITS, *usage_tables(needs)], files)
+    tables = [PRESENCE, LINKS, TRAITS, *usage_tables(needs)]
+    old = {day for day in files if day < before}
+    built_now = any(unbuilt(storage, table, files) & old for table in tables)
+    refresh(storage, con, tables, files)
+    if built_now or any(unbuilt(storage, table, files) & old for table in tables):
+        return 0
     set_kept_since(storage, before)
-    old = [file for file in every if file.day < before]
-    for file in old:
+    going = [file for file in every if file.day < before]
+    for file in going:
         storage.remove(file.path)
-    return len(old)
+    return len(going)
 
 
 def _first_day_to_keep(files: Mapping[date, Sequence[EventFile]], retention_days: int) -> date | None:

@@ -40,10 +40,23 @@ AS_OF = Param(
 
 
 def start_date(name: str, default: str) -> datetime:
-    """The first data interval of a DAG: `PQL_<NAME>_START` (ISO date or instant, UTC), else `default`."""
-    return datetime.fromisoformat(os.environ.get(f"PQL_{name}_START") or default).replace(tzinfo=UTC)
+    """The first data interval of a DAG: `PQL_<NAME>_START` (ISO date, or instant; UTC if it says no offset)."""
+    written = datetime.fromisoformat(os.environ.get(f"PQL_{name}_START") or default)
+    return written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
 
 
-def catchup() -> bool:
-    """Whether a DAG runs every interval since its start date (`PQL_CATCHUP`, default yes)."""
-    return os.environ.get("PQL_CATCHUP", "true").lower() not in ("false", "0", "no")
+def nightly_catchup() -> bool:
+    """Whether every night since the start date is run (`PQL_CATCHUP`, default yes): each is a snapshot of history."""
+    return _is_on("PQL_CATCHUP", "true")
+
+
+def hourly_catchup() -> bool:
+    """Whether every hour since the start date, or of an outage, is run (`PQL_HOURLY_CATCHUP`, default no).
+
+    Detection is level-triggered: the newest hour alone finds everybody the missed ones would have found.
+    """
+    return _is_on("PQL_HOURLY_CATCHUP", "false")
+
+
+def _is_on(variable: str, default: str) -> bool:
+    return os.environ.get(variable, default).lower() not in ("false", "0", "no")

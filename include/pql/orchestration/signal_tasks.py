@@ -1,5 +1,7 @@
 """The tasks that `hourly_signals` and `nightly_scores` are wired from: ingest → evaluate → decide → wake the outbox.
 
+A night ends with `prune`.
+
 Everything heavy is imported inside the tasks: a DAG file must parse in a moment.
 """
 
@@ -16,11 +18,16 @@ Kind = Literal["hourly", "nightly"]
 
 
 def signals_flow(kind: Kind) -> None:
-    """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction."""
+    """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction.
+
+    A night then lets go of raw events that are old enough.
+    """
     reports = ingest.partial(kind=kind).expand(source=sources())
     evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
     wake_outbox(summary)
+    if kind == "nightly":
+        prune(summary)
 
 
 @task
@@ -77,7 +84,8 @@ def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]], kin
         summary = pipeline.decide(
             opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind
         )
-    notices.run_succeeded()
+    if kind == "hourly":  # a night is done when it has pruned
+        notices.run_succeeded()
     return summary
 
 
@@ -89,3 +97,25 @@ def wake_outbox(summary: dict[str, Any]) -> int:
     if not summary["queued"]:
         raise AirflowSkipException("nothing new in the outbox")
     return int(summary["queued"])
+
+
+@task(pool=POOL_COMPUTE)
+def prune(summary: dict[str, Any]) -> int:
+    """Raw events older than `retention_days` go, once their daily usage is kept; how many files. Live nights only."""
+    from contextlib import closing
+
+    from pql.orchestration import notices
+    from pql.orchestration.runtime import project
+    from pql.usage import needs_of
+
+    removed = 0
+    with project() as opened:
+        broken = any(problem.level == "error" for problem in opened.problems)
+        if summary["live"] and not broken:  # what a broken definition reads is not known tonight
+            needs = {need.key: need for definition in opened.definitions for need in needs_of(definition)}
+            with closing(opened.lake.connect()) as lake:
+                removed = opened.lake.prune(
+                    lake, retention_days=opened.settings.retention_days, needs=list(needs.values())
+                )
+    notices.run_succeeded()
+    return removed
