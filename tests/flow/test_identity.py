@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import datetime
 
+import pytest
 from tests.flow.conftest import DAY, HABIT, HOUR, T0, Story, days_before
 
+from pql import pipeline
 from pql.store import blocks
 from pql.types import CRM_COLUMNS
 
@@ -80,6 +82,38 @@ def test_an_account_that_qualifies_only_because_keys_changed_is_silent(story):
     summary = story.run("nightly", NIGHT + DAY)
     assert (summary["announced"], summary["silent"]) == (0, 1)
     assert story.episodes() == {"crm:acme": "identity"}
+
+
+@pytest.mark.parametrize("hour", [NIGHT + 2 * HOUR, NIGHT + DAY], ids=["an hour between", "the hour of the night"])
+def test_the_run_that_notices_a_changed_key_need_not_be_the_one_that_decides_it(story, hour):
+    """SEM-W3: an hour follows the new identity and has no news to look at; the night that evaluates it is silent."""
+    story.happens("ada", *days_before(NIGHT, 4, 3), mail="ada@gmail.com")
+    story.happens("bob", *days_before(NIGHT, 2), mail="bob@gmail.com")
+    story.run("nightly", T0)
+    story.run("nightly", NIGHT)
+    crm_says(story, NIGHT + HOUR, {"ada@gmail.com": "acme", "bob@gmail.com": "acme"})
+    assert story.run("hourly", hour)["evaluated"] == 0
+    assert [row["subject_key"] for row in story.ledger()["rekeyed"]] == ["crm:acme"]
+    summary = story.run("nightly", NIGHT + DAY)
+    assert (summary["announced"], summary["silent"]) == (0, 1)
+    assert story.episodes() == {"crm:acme": "identity"}
+    assert story.ledger()["rekeyed"] == []
+
+
+def test_a_run_whose_identity_changed_under_way_leaves_the_old_keys_alone(story):
+    """SEM-W3: evaluated under the old key, overtaken by a run of the same moment that carries it: no second stay."""
+    story.happens("ada", *days_before(NIGHT, 3, 2), mail="ada@gmail.com")
+    story.run("nightly", T0)
+    story.happens("ada", NIGHT - 2 * HOUR, mail="ada@gmail.com", file="new")
+    story.now = NIGHT
+    moment = {"as_of": NIGHT, "now": NIGHT}
+    with closing(story.open()) as project:
+        pipeline.ingest(project, "product", kind="hourly", **moment)
+        late = pipeline.evaluate(project, "habit", kind="hourly", **moment)
+        crm_says(story, NIGHT - HOUR, {"ada@gmail.com": "acme"})
+        assert story.run("nightly", NIGHT)["announced"] == 1
+        assert pipeline.decide(project, [late], kind="hourly", **moment)["newly_qualified"] == 0
+    assert story.episodes() == {"crm:acme": None}
 
 
 def test_a_rerun_of_the_run_that_changed_a_key_stays_silent(story):

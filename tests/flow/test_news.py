@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from tests.flow.conftest import DAY, HABIT, HOUR, SETTINGS, T0, another, days_before
 
@@ -210,6 +212,17 @@ def test_a_day_is_local(story):
     story.run("nightly", midnight + 2 * DAY)
     assert story.episodes() == {}
     assert story.run("nightly", midnight + 3 * DAY)["announced"] == 1
+
+
+def test_the_night_before_a_short_day_is_its_midnight(story):
+    """SEM-D6, T1: the night clocks change, one period ago is the last local midnight, not 24 hours ago."""
+    story.settings("timezone: Europe/Berlin\n" + story.paths.settings.read_text())
+    midnight = datetime(2026, 3, 29, 22, tzinfo=UTC)  # the 29th had 23 hours
+    late = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)  # half past eleven in the evening, on the 28th
+    story.happens("ada", *days_before(midnight, 4, 3), late)
+    story.run("nightly", midnight)
+    frame = story.snapshot("nightly", midnight).set_index("subject_key")
+    assert frame.loc["user:ada", ["qualified", "would_have_announced"]].tolist() == [True, False]
 
 
 @pytest.mark.parametrize("offset", [-1, 0, 1])
