@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
 import requests
 
 from pql.pipeline.project import ROOT
@@ -35,6 +36,15 @@ def free_port(preferred: int = 0) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError("no free port on 127.0.0.1")
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """The process and everything below it; a task runs in a group of its own, which the group's signal would miss."""
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @dataclass
@@ -130,16 +140,16 @@ class LocalAirflow:
         self.stop()
 
     def stop(self) -> None:
-        """End every process this object started, with their children."""
-        for sign, patience in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
-            for process in self._processes:
-                try:
-                    os.killpg(process.pid, sign)
-                except ProcessLookupError:
-                    continue
-            deadline = time.monotonic() + patience
-            while time.monotonic() < deadline and any(p.poll() is None for p in self._processes):
-                time.sleep(0.1)
+        """End every process this object started, with all that they started, tasks under way included."""
+        family: dict[int, psutil.Process] = {}
+        for patience, end in ((15.0, psutil.Process.terminate), (5.0, psutil.Process.kill)):
+            family |= {member.pid: member for process in self._processes for member in _family(process.pid)}
+            for member in family.values():
+                with suppress(psutil.NoSuchProcess):
+                    end(member)
+            psutil.wait_procs(list(family.values()), timeout=patience)
+        for process in self._processes:
+            process.wait()
         self._processes.clear()
 
     def _run(self, *words: str) -> None:
