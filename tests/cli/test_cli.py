@@ -20,6 +20,8 @@ from pql.cli import app
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # a group has them
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: TID251  # the CLI reads the clock
 
+SEEN = ("user:ada", "user:bob", "user:new", "user:old")
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -29,8 +31,9 @@ def home(tmp_path: Path) -> Path:
     (folder / "events").mkdir()
     (folder / "settings.yaml").write_text(SETTINGS)
     (folder / "definitions" / "habit.yaml").write_text(HABIT)
-    did = {"ada": days_before(TODAY, 3, 2, 1), "bob": days_before(TODAY, 9, 2), "old": days_before(TODAY, 30), "new": days_before(TODAY, 1)}
-    rows = [{"at": at.isoformat(), "who": who, "what": "Act"} for who, moments in did.items() for at in moments]
+    did = {"ada": (3, 2, 1), "bob": (9, 2), "old": (30,), "new": (1,)}
+    moments = [(who, at) for who, days in did.items() for at in days_before(TODAY, *days)]
+    rows = [{"at": at.isoformat(), "who": who, "what": "Act"} for who, at in moments]
     (folder / "events" / "day.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
@@ -70,7 +73,7 @@ def test_commands_that_have_a_moment_take_it_and_commands_that_print_rows_take_a
         for option in ("--as-of", "--format")
     }
     assert {"ingest", "score", "decide", "run", "explain"} <= having["--as-of"]
-    assert set(COMMANDS) - having["--format"] <= {"init", "schema", "unblock"}
+    assert set(COMMANDS) - having["--format"] <= {"init", "schema", "prune"}
 
 
 WRONG_CALLS = {
@@ -190,7 +193,7 @@ def test_a_panel_has_one_row_per_subject_and_moment(pql, loaded, tmp_path):
         panel = read(out)
         assert said.out == f"{len(panel)} rows (3 moments) written to {out}\n"
         assert not panel.duplicated(["as_of", "subject_key"]).any()
-        assert panel.groupby("subject_key").size().to_dict() == {"user:ada": 3, "user:bob": 3, "user:old": 3, "user:new": 1}
+        assert panel.groupby("subject_key").size().to_dict() == dict(zip(SEEN, (3, 3, 1, 3), strict=True))
 
 
 def test_everything_can_be_pointed_elsewhere_by_options(pql, home, tmp_path):

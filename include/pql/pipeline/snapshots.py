@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import duckdb
 import pandas as pd
@@ -39,7 +40,8 @@ def snapshots(
     plain = sorted({*moments, *before.values()})
     scored = _score(project, definition, rows[rows["as_of"].isin([_naive(moment) for moment in plain])])
     seen = {moment: scored[scored["as_of"] == _naive(moment)].reset_index(drop=True) for moment in plain}
-    return {t: _snapshot(project, definition, t, at, seen[t], seen[before[t]]) for t in moments}
+    past = _past(project, definition, moments, at)
+    return {t: _snapshot(definition, t, {t: seen[t], **past[t]}, seen[before[t]], zone) for t in moments}
 
 
 def panel(
@@ -73,21 +75,29 @@ def scored_inputs(
     )
 
 
-def _snapshot(
-    project: Project,
-    definition: Definition,
-    t: datetime,
-    at: Mapping[datetime, pd.DataFrame],
-    now: pd.DataFrame,
-    before: pd.DataFrame,
-) -> pd.DataFrame:
-    """The snapshot of T: `at` holds the inputs of every moment, `now` the scores of T, `before` of one period ago."""
+def _past(
+    project: Project, definition: Definition, moments: Sequence[datetime], at: Mapping[datetime, pd.DataFrame]
+) -> dict[datetime, dict[datetime, pd.DataFrame]]:
+    """For each T the scores of the moments it is compared with, what was unknown then being filled from T (SEM-D3)."""
     zone = project.settings.timezone
-    compared = qualification.moments_needed(definition, t, timezone=zone)
-    past = {m: qualification.fill_unknown(definition, at[m], at[t]) for m in compared if m != t}
-    frames = {t: now, **{moment: _score(project, definition, rows) for moment, rows in past.items()}}
+    pairs = [
+        (t, then) for t in moments for then in qualification.moments_needed(definition, t, timezone=zone) if then != t
+    ]
+    filled = [qualification.fill_unknown(definition, at[then], at[t]) for t, then in pairs]
+    scored = _score(project, definition, pd.concat(filled, ignore_index=True))
+    ends = list(accumulate(map(len, filled)))
+    past: dict[datetime, dict[datetime, pd.DataFrame]] = {t: {} for t in moments}
+    for (t, then), rows, end in zip(pairs, filled, ends, strict=True):
+        past[t][then] = scored.iloc[end - len(rows) : end].reset_index(drop=True)
+    return past
+
+
+def _snapshot(
+    definition: Definition, t: datetime, frames: Mapping[datetime, pd.DataFrame], before: pd.DataFrame, zone: str
+) -> pd.DataFrame:
+    """The snapshot of T: `frames` holds the scores of T and of what it is compared with, `before` of a period ago."""
     snapshot = qualification.with_past(definition, frames, t, timezone=zone)
-    newly = qualification.would_have_announced(now, before)
+    newly = qualification.would_have_announced(frames[t], before)
     return (
         snapshot.assign(would_have_announced=snapshot["subject_key"].isin(newly))
         .sort_values("subject_key")
