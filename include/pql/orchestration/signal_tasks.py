@@ -102,20 +102,11 @@ def wake_outbox(summary: dict[str, Any]) -> int:
 @task(pool=POOL_COMPUTE)
 def prune(summary: dict[str, Any]) -> int:
     """Raw events older than `retention_days` go, once their daily usage is kept; how many files. Live nights only."""
-    from contextlib import closing
-
+    from pql import pipeline
     from pql.orchestration import notices
     from pql.orchestration.runtime import project
-    from pql.usage import needs_of
 
-    removed = 0
     with project() as opened:
-        broken = any(problem.level == "error" for problem in opened.problems)
-        if summary["live"] and not broken:  # what a broken definition reads is not known tonight
-            needs = {need.key: need for definition in opened.definitions for need in needs_of(definition)}
-            with closing(opened.lake.connect()) as lake:
-                removed = opened.lake.prune(
-                    lake, retention_days=opened.settings.retention_days, needs=list(needs.values())
-                )
+        removed = pipeline.prune(opened) if summary["live"] else 0
     notices.run_succeeded()
     return removed

@@ -4,7 +4,7 @@ from pql.pipeline.decide import decide
 from pql.pipeline.deliver import deliver, due
 from pql.pipeline.evaluate import evaluate
 from pql.pipeline.explain import account_key, explain
-from pql.pipeline.history import history_start, score_panel
+from pql.pipeline.history import history_start, prune, score_panel
 from pql.pipeline.ingest import ingest
 from pql.pipeline.project import Project, init, open_project
 from pql.pipeline.replay import replay
@@ -22,6 +22,7 @@ __all__ = [
     "ingest",
     "init",
     "open_project",
+    "prune",
     "replay",
     "run",
     "score_panel",

@@ -1,4 +1,4 @@
-"""`pql deliver`, `deliveries`, `release`, `block`, `unblock`: from the outbox to people, and what people may do."""
+"""`pql deliver`, `deliveries`, `release`, `block`: from the outbox to people, and what people may do."""
 
 from __future__ import annotations
 
