@@ -81,7 +81,10 @@ def decide_run(
     known: pd.DataFrame | None = None,
     passed_over: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`decide` with the snapshots at hand, and with everybody's identity at `as_of` if that is `known` already."""
+    """`decide` with the snapshots at hand.
+
+    A replay gives everybody's identity at `as_of`, too (`known`); it has the ledger to itself, so nothing is foreseen.
+    """
     live = as_of >= now - project.horizon
     summary = empty_summary(reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {})
     count_evaluated(summary, {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated})
@@ -92,7 +95,7 @@ def decide_run(
     who = at.identity() if known is None else known
     ordered = [_still_so(each, who) for each in ordered]
     run = _Run(project, at, as_of, now, kind)
-    seen, accounts_of = _seen(who), run.foresee(ordered)
+    seen, accounts_of = _seen(who), run.foresee(ordered) if known is None else {}
     with store.deciding(project.engine) as connection:
         return run.decide(connection, ordered, seen, accounts_of, summary)
 

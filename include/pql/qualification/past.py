@@ -28,14 +28,14 @@ def fill_unknown(definition: Definition, past: pd.DataFrame, now: pd.DataFrame) 
     So connecting a CRM makes nobody news (SEM-D3 b). Signals that are attributes, or shares of one, follow. What says
     that sales stepped in (not a fit, snoozed, deals won) is never carried back. Rows and order are those of `past`.
     """
-    later = align(now, past["subject_key"])
-    filled = past.copy(deep=False)
     attribute_signals = [f"signal.{s.name}" for s in definition.signals if s.measure == "attribute"]
     attributes = [c for c in now.columns if c.startswith("attr.") and c not in _NEVER_FILLED]
-    for name in (*attributes, *attribute_signals, *_NOT_ATTRIBUTES):
-        if name in now.columns:
-            old = column(past, name)
-            filled[name] = old.where(old.notna(), later[name]) if name in past.columns else later[name]
+    names = [name for name in (*attributes, *attribute_signals, *_NOT_ATTRIBUTES) if name in now.columns]
+    later = align(now[["subject_key", *names]], past["subject_key"])
+    filled = past.copy(deep=False)
+    for name in names:
+        old = column(past, name)
+        filled[name] = old.where(old.notna(), later[name]) if name in past.columns else later[name]
     for signal in definition.signals:
         if signal.measure == "share":
             limit = numbers(column(filled, f"attr.{signal.denominator}"))
@@ -58,9 +58,9 @@ def with_past(
     now = frames[as_of]
     then = days_before(as_of, definition.stale_after_days, timezone)
     past = frames[then]
-    was = align(past.assign(_was=past["qualified"] & ~crm_blocked(past, then)), now["subject_key"])["_was"]
+    was = past.loc[past["qualified"].to_numpy(dtype=bool) & ~crm_blocked(past, then), "subject_key"]
     return now.assign(
-        was_qualified=was.astype("boolean").fillna(False).to_numpy(dtype=bool),
+        was_qualified=now["subject_key"].isin(was).to_numpy(dtype=bool),
         **triggers(definition, frames, as_of, definition.stale_after_days, timezone=timezone),
     )
 
