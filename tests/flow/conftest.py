@@ -186,8 +186,9 @@ class Story:
 
 @pytest.fixture(autouse=True)
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slack's second between two messages of a channel is kept by tests of that destination; stories do not wait."""
+    """The pace that vendors ask for is kept by tests of their clients; stories do not wait."""
     monkeypatch.setattr("pql.destinations.slack.PACE_S", 0.0)
+    monkeypatch.setattr("pql.clients.http.Pace.wait", lambda self: None)
 
 
 @pytest.fixture
