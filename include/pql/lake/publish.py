@@ -25,6 +25,8 @@ class Published:
     newest_occurred_at: datetime | None
     skipped_older: bool  # the lake holds a newer export of (some of) this; that was left alone
 
+_ATTEMPTS = 5
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -50,15 +52,37 @@ def publish_events(
     with storage.staging() as folder:
         rows = _staged(con, select_sql, unit, timezone, folder)
         files = [_file(unit, day, digest, day in whole) for day, digest in _digests(con, rows).items()]
-        before = [f for f in stored(storage) if f.source == unit.source]
-        plan = _planned(unit, files, before, whole)
-        gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
-        _write(storage, con, rows, plan, folder)
+        plan, gone = _replaced(storage, con, rows, unit, files, whole, folder)
         facts = _facts(con, [str(rows)])
         total = con.execute(f"SELECT count(*), max(occurred_at) FROM read_parquet({text(str(rows))})").fetchone()
     assert total is not None
     newest = total[1].replace(tzinfo=UTC) if total[1] else None
     return Published(total[0], _merged(facts, gone), newest, plan.skipped_older)
+
+
+def _replaced(
+    storage: Storage,
+    con: duckdb.DuckDBPyConnection,
+    rows: Path,
+    unit: Unit,
+    files: list[EventFile],
+    whole: set[date],
+    folder: Path,
+) -> tuple[_Plan, list[tuple[str, datetime]]]:
+    """What was written over what, and whom the removed rows were about."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        plan = _planned(unit, files, [f for f in stored(storage) if f.source == unit.source], whole)
+        scratch = folder / f"attempt-{attempt}"
+        scratch.mkdir()
+        try:
+            gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
+            _write(storage, con, rows, plan, scratch)
+        except (duckdb.IOException, FileNotFoundError):
+            if attempt == _ATTEMPTS:
+                raise
+            continue  # another run replaces the same files at the same time: look again at what there is
+        break
+    return plan, gone
 
 
 def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
