@@ -25,6 +25,7 @@ class Published:
     newest_occurred_at: datetime | None
     skipped_older: bool  # the lake holds a newer export of (some of) this; that was left alone
 
+
 _ATTEMPTS = 5
 
 
