@@ -1,9 +1,8 @@
-"""The stages both faces call: ingest, evaluate, decide, deliver, replay; and what people ask of the result."""
+"""The stages both faces call: ingest, evaluate, decide, deliver, replay."""
 
 from pql.pipeline.decide import decide
 from pql.pipeline.deliver import deliver, due
 from pql.pipeline.evaluate import evaluate
-from pql.pipeline.explain import account_key, explain
 from pql.pipeline.history import history_start, prune, score_panel
 from pql.pipeline.ingest import ingest
 from pql.pipeline.project import Project, init, open_project
@@ -12,12 +11,10 @@ from pql.pipeline.runs import run
 
 __all__ = [
     "Project",
-    "account_key",
     "decide",
     "deliver",
     "due",
     "evaluate",
-    "explain",
     "history_start",
     "ingest",
     "init",

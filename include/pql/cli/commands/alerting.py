@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pql import outbox, pipeline, store
+from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.store import blocks
@@ -56,7 +56,7 @@ def deliveries(
                 if not reason:
                     raise UserError("--suppress needs --reason: it is kept with the delivery.")
                 print(f"{outbox.suppress(connection, suppress, reason=reason, now=now())} suppressed")
-        key = pipeline.account_key(opened, account, now=now()) if account else None
+        key = insight.account_key(opened, account, now=now()) if account else None
         with store.reading(opened.engine) as connection:
             found = outbox.list_deliveries(connection, states=state or (), account_key=key, limit=limit)
     rows = [
@@ -145,7 +145,7 @@ def block(
         if account is None:
             _list_blocks(opened, form)
             return
-        key = pipeline.account_key(opened, account, now=now())
+        key = insight.account_key(opened, account, now=now())
         with store.writing(opened.engine) as connection:
             if lift:
                 print(f"{blocks.lift(connection, key, now=now())} blocks of {key} ended")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pql import pipeline
+from pql import insight
 from pql.cli.app import app, instant, now, project
 from pql.cli.output import Format, FormatOption, show
 
@@ -22,7 +22,7 @@ def explain(
     """Why: stages, points that add up to the score, the path through `qualify`, and what was decided and sent."""
     with project() as opened:
         moment = instant(as_of, opened) if as_of else now()
-        found = pipeline.explain(opened, account, as_of=moment, now=now())
+        found = insight.explain(opened, account, as_of=moment, now=now())
     if form is not Format.table:
         show(found, form)
         return

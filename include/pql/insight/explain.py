@@ -12,33 +12,14 @@ from sqlalchemy import select
 
 from pql import outbox, scoring, store
 from pql.definition.model import Definition
+from pql.insight.whom import account_key
 from pql.pipeline.lake_at import champions_of, scores_before, with_deltas
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.store import blocks
 from pql.store.instants import to_aware
-from pql.store.tables import decided, episodes, members
-from pql.types import UserError
-
-
-def account_key(project: Project, wanted: str, *, now: datetime) -> str:
-    """The key of the account a person means: its key, its name or its domain (letter case does not matter).
-
-    Raises UserError when nobody, or more than one, is meant.
-    """
-    with store.reading(project.engine) as connection:
-        if connection.execute(select(members.c.account_key).where(members.c.account_key == wanted).limit(1)).scalar():
-            return wanted
-    found = _named(_latest(project, now), wanted)
-    keys = sorted(set(found["account_key"]))
-    if len(keys) > 1:
-        raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
-    if not keys:
-        raise UserError(
-            f"No account is known as `{wanted}`. Give its key (`pql score` prints them), its name or its domain."
-        )
-    return str(keys[0])
+from pql.store.tables import decided, episodes
 
 
 def explain(project: Project, wanted: str, *, as_of: datetime, now: datetime) -> list[dict[str, Any]]:
@@ -160,34 +141,6 @@ def _verdict(
         if was_decided
         else "no alert: no live run has looked at it yet"
     )
-
-
-def _first(project: Project) -> Definition:
-    if not project.definitions:
-        raise UserError(f"There is no definition in {project.paths.definitions}.")
-    accounts = [d for d in project.definitions if d.subject == "account"]
-    return (accounts or list(project.definitions))[0]
-
-
-def _latest(project: Project, now: datetime) -> pd.DataFrame:
-    """Everybody known: the newest nightly snapshot, else computed for `now`."""
-    definition = _first(project)
-    nights = [night for night in project.lake.list_scores(definition.id, "nightly") if night <= now]
-    newest = project.lake.read_scores(definition.id, "nightly", nights[-1]) if nights else None
-    if newest is not None:
-        return newest
-    with closing(project.lake.connect()) as lake:
-        return panel(project, lake, definition, [now])
-
-
-def _named(rows: pd.DataFrame, wanted: str) -> pd.DataFrame:
-    text = wanted.strip().casefold()
-    exact = rows[rows["account_key"].str.casefold() == text]
-    if len(exact):
-        return exact
-    named = [rows[c].astype("string").str.casefold() == text for c in ("attr.name", "domain") if c in rows]
-    matches = pd.concat(named, axis=1).fillna(False).any(axis=1) if named else pd.Series(False, index=rows.index)
-    return rows[matches]
 
 
 def _known(value: Any) -> Any:

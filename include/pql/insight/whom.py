@@ -1,0 +1,63 @@
+"""Whom a person means: an account by its key, name or domain."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import select
+
+from pql import store
+from pql.definition.model import Definition
+from pql.pipeline.project import Project
+from pql.pipeline.snapshots import panel
+from pql.store.tables import members
+from pql.types import UserError
+
+
+def account_key(project: Project, wanted: str, *, now: datetime) -> str:
+    """The key of the account a person means: its key, its name or its domain (letter case does not matter).
+
+    Raises UserError when nobody, or more than one, is meant.
+    """
+    with store.reading(project.engine) as connection:
+        if connection.execute(select(members.c.account_key).where(members.c.account_key == wanted).limit(1)).scalar():
+            return wanted
+    found = _named(_latest(project, now), wanted)
+    keys = sorted(set(found["account_key"]))
+    if len(keys) > 1:
+        raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
+    if not keys:
+        raise UserError(
+            f"No account is known as `{wanted}`. Give its key (`pql score` prints them), its name or its domain."
+        )
+    return str(keys[0])
+
+
+def _first(project: Project) -> Definition:
+    if not project.definitions:
+        raise UserError(f"There is no definition in {project.paths.definitions}.")
+    accounts = [d for d in project.definitions if d.subject == "account"]
+    return (accounts or list(project.definitions))[0]
+
+
+def _latest(project: Project, now: datetime) -> pd.DataFrame:
+    """Everybody known: the newest nightly snapshot, else computed for `now`."""
+    definition = _first(project)
+    nights = [night for night in project.lake.list_scores(definition.id, "nightly") if night <= now]
+    newest = project.lake.read_scores(definition.id, "nightly", nights[-1]) if nights else None
+    if newest is not None:
+        return newest
+    with closing(project.lake.connect()) as lake:
+        return panel(project, lake, definition, [now])
+
+
+def _named(rows: pd.DataFrame, wanted: str) -> pd.DataFrame:
+    text = wanted.strip().casefold()
+    exact = rows[rows["account_key"].str.casefold() == text]
+    if len(exact):
+        return exact
+    named = [rows[c].astype("string").str.casefold() == text for c in ("attr.name", "domain") if c in rows]
+    matches = pd.concat(named, axis=1).fillna(False).any(axis=1) if named else pd.Series(False, index=rows.index)
+    return rows[matches]
