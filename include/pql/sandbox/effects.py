@@ -15,6 +15,7 @@ Effect = dict[str, Any]  # seq, at (ISO instant), system, action, kind, key, and
 # What an effect counts as. `key` is the delivery key the client sent along, where it sent one.
 KINDS = {
     ("slack", "chat.postMessage"): "slack",
+    ("slack", "chat.postMessage, not shown"): "slack_hidden",  # ok was said, nobody will see it
     ("slack", "chat.update"): "slack_edit",
     ("hubspot", "task.created"): "crm_task",
     ("hubspot", "task.updated"): "crm_task_edit",

@@ -50,7 +50,10 @@ class _Portal:
 
     def __init__(self, world: World, crm: Crm) -> None:
         self.world, self.crm = world, crm
-        self.rolling, self.searches = Window(190, 10), Window(5, 1)
+        self.rolling, self.searches = (
+            Window(190, 10, world.seconds),
+            Window(5, 1, world.seconds),
+        )
 
     def endpoint(self, handler: Handler) -> Any:
         """The handler as a route."""

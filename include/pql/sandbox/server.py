@@ -15,18 +15,19 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 
-from pql.sandbox import hubspot, mixpanel, page, slack, webhook
+from pql.sandbox import admin, hubspot, mixpanel, page, slack, webhook
 from pql.sandbox.clock import system_clock
 from pql.sandbox.crm import Crm
 from pql.sandbox.effects import Effect, EffectsLog
-from pql.sandbox.faults import Fault, FaultInjector, How
+from pql.sandbox.fault_line import FaultLine
+from pql.sandbox.faults import Fault, Faults, How
 from pql.sandbox.slack_state import Workspace
 from pql.sandbox.world import World
 
 HOST = "127.0.0.1"
 
 
-def create_app(world: World, faults: FaultInjector | None = None) -> Any:
+def create_app(world: World, faults: Faults) -> Any:
     """The ASGI application of a world."""
     app = FastAPI(title="PQL sandbox", docs_url=None, redoc_url=None, openapi_url=None)
     workspace, crm = Workspace(world), Crm(world)
@@ -35,6 +36,7 @@ def create_app(world: World, faults: FaultInjector | None = None) -> Any:
     app.include_router(mixpanel.router(world), prefix="/mixpanel")
     app.include_router(webhook.router(world), prefix="/webhook")
     app.include_router(page.router(world, workspace, crm))
+    app.include_router(admin.router(world, faults), prefix="/admin")
 
     @app.get("/effects")
     def effects(system: str | None = None, after: int = 0) -> Response:
@@ -45,7 +47,7 @@ def create_app(world: World, faults: FaultInjector | None = None) -> Any:
     def health() -> Response:
         return JSONResponse({"ok": True, "seed": world.seed, "now": world.now().isoformat()})
 
-    return app if faults is None else faults.around(app)
+    return FaultLine(app, faults, world.now)
 
 
 class Server:
@@ -59,17 +61,20 @@ class Server:
         *,
         port: int = 0,
         limits: bool = True,
+        paced_by_clock: bool = False,
     ) -> None:
         self._log = EffectsLog(Path(state_dir))
         self.world = World(seed, clock or system_clock, self._log, limits)
-        self._faults = FaultInjector()
+        if paced_by_clock:  # limits in the simulated time, for stories that sleep by turning the clock
+            self.world.seconds = lambda: self.world.now().timestamp()
+        self.faults = Faults(self.world.now)
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
         self._socket.listen()  # whoever is told the address may call at once; answers begin when serving does
         self.port = int(self._socket.getsockname()[1])
         self.url = self.world.base_url = f"http://{HOST}:{self.port}"
-        app = create_app(self.world, self._faults)
+        app = create_app(self.world, self.faults)
         config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
@@ -103,6 +108,6 @@ class Server:
         """What was done so far, in order; of one system if named."""
         return self._log.all(system)
 
-    def fail(self, path: str, how: How, times: int = 1) -> None:
-        """Let the next `times` requests whose path contains `path` go wrong."""
-        self._faults.add(Fault(path, how, times))
+    def fail(self, path: str, how: How, times: int | None = 1, **more: Any) -> None:
+        """Let the next `times` requests whose path contains `path` go wrong; `more` as `Fault` has it."""
+        self.faults.arm(Fault(path, how, times, **more))

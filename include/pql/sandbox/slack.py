@@ -77,7 +77,8 @@ class Calls:
 
     def __init__(self, world: World, workspace: Workspace) -> None:
         self.world, self.workspace = world, workspace
-        self.posts = Window(BURST, BURST_SECONDS)
+        self.posts = Window(BURST, BURST_SECONDS, world.seconds)
+        self.shown = Window(1, 1.0, world.seconds)
 
     def methods(self) -> dict[str, Callable[[Args], Answer]]:
         """Handlers by the API's own method names."""
@@ -109,7 +110,8 @@ class Calls:
             said["thread_ts"] = str(thread)
         if self.world.limits and (wait := self.posts.wait_s(conversation.id)):
             raise SlackError("ratelimited", retry_after=wait)
-        posted = self.workspace.post(conversation, said)
+        hidden = self.world.hides_bursts and self.shown.wait_s(conversation.id) > 0
+        posted = self.workspace.post(conversation, said, hidden=hidden)
         return {"channel": conversation.id, "ts": posted["ts"], "message": _shown(posted, metadata=True)}
 
     def update(self, args: Args) -> Answer:

@@ -80,10 +80,12 @@ class Workspace:
             self.conversations[channel_id] = opened
         return self.conversations[channel_id]
 
-    def post(self, conversation: Conversation, message: Message) -> Message:
-        """Add a message durably and return it with its ts."""
-        self._apply(self.world.record("slack", "chat.postMessage", self._what(conversation, self._ts(), message)))
-        return list(conversation.messages.values())[-1]
+    def post(self, conversation: Conversation, message: Message, *, hidden: bool = False) -> Message:
+        """Add a message durably and return it with its ts; a hidden one is in the log and in nobody's history."""
+        action = "chat.postMessage, not shown" if hidden else "chat.postMessage"
+        effect = self.world.record("slack", action, self._what(conversation, self._ts(), message))
+        self._apply(effect)
+        return conversation.messages.get(effect["ts"], {**message, "ts": effect["ts"]})
 
     def update(self, conversation: Conversation, ts: str, message: Message) -> Message:
         """Change a message durably."""
@@ -105,6 +107,8 @@ class Workspace:
             self.direct("U" + channel[1:])
         messages, ts = self.conversations[channel].messages, effect["ts"]
         self._last_ts = max(self._last_ts, int(ts.replace(".", "")))
+        if effect["kind"] == "slack_hidden":
+            return
         if effect["action"] == "chat.update":
             edited = str(datetime.fromisoformat(effect["at"]).timestamp())
             messages[ts] = {**messages[ts], **effect["message"], "edited": {"user": BOT_USER, "ts": edited}}

@@ -31,6 +31,8 @@ class World:
     clock: Callable[[], datetime]
     effects: EffectsLog
     limits: bool = True  # vendors' rate limits are kept
+    hides_bursts: bool = False  # Slack shows one message a second and channel and says ok to the others
+    seconds: Callable[[], float] = time.monotonic  # what limits are measured by
     base_url: str = ""
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=200))
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -53,17 +55,17 @@ class World:
 
 
 class Window:
-    """A sliding window: at most `count` calls in `seconds` (real seconds, whatever the simulated clock says)."""
+    """A sliding window: at most `count` calls in `seconds`, measured by `clock`."""
 
-    def __init__(self, count: int, seconds: float) -> None:
-        self.count, self.seconds = count, seconds
+    def __init__(self, count: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count, self.seconds, self._clock = count, seconds, clock
         self._calls: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
     def wait_s(self, key: str = "") -> float:
         """0 and the call is counted; or the seconds until a call would be let in, and it is not counted."""
         with self._lock:
-            now, calls = time.monotonic(), self._calls.setdefault(key, deque())
+            now, calls = self._clock(), self._calls.setdefault(key, deque())
             while calls and calls[0] <= now - self.seconds:
                 calls.popleft()
             if len(calls) < self.count:
