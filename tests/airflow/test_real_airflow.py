@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from pql import store
 from pql.lake import Lake
 from pql.orchestration.local_airflow import LocalAirflow
 from pql.pipeline.project import ROOT
-from pql.sandbox import Server, connections
+from pql.sandbox import Server
 
-EXAMPLE = ROOT / "include" / "definitions" / "examples" / "sparkify"
 DATA = ROOT.parent / "shared" / "data" / "sparkify"
 NIGHTS = int(os.environ.get("PQL_TEST_NIGHTS", "7"))  # of November 2018; the whole month (30) takes some minutes
 FIRST = datetime(2018, 11, 1, tzinfo=UTC)  # start of the first interval
@@ -31,28 +29,6 @@ pytestmark = [
     pytest.mark.xdist_group("airflow"),
     pytest.mark.skipif(not DATA.is_dir(), reason=f"the sparkify data is not at {DATA}"),
 ]
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("sandbox")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, sandbox: Server) -> Iterator[LocalAirflow]:
-    home = tmp_path_factory.mktemp("airflow")
-    environment = {
-        "PQL_HOME": str(EXAMPLE),
-        "PQL_LAKE": str(home / "lake"),
-        "PQL_LEDGER": f"sqlite:///{home / 'ledger.db'}",
-        "PQL_CATCHUP": "false",
-        "PQL_NIGHTLY_START": "2018-11-01",
-        **connections(sandbox.url),
-    }
-    with LocalAirflow(home=home / "airflow", environment=environment) as running:
-        running.wait_for_dags("nightly_scores", "deliver")
-        yield running
 
 
 def _tables(airflow: LocalAirflow) -> dict[str, list[tuple[object, ...]]]:
