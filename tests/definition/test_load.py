@@ -35,6 +35,15 @@ def test_definitions_come_by_priority_without_gallery_and_settings(folder: Path)
         loaded.definition("third")
 
 
+def test_a_draft_outside_the_folder_has_the_projects_words(folder: Path, tmp_path: Path) -> None:
+    """A file without a vocabulary beside it shares the project's, if it is said where that is."""
+    draft = tmp_path / "drafts" / "mine.yaml"
+    draft.parent.mkdir()
+    draft.write_text(DEFINITION.format(id="mine", priority=1))
+    assert load([draft]).errors
+    assert [d.id for d in load([draft], project=folder).definitions] == ["mine"]
+
+
 def test_the_vocabulary_is_shared(folder: Path) -> None:
     """Definitions use the folder's shared events; passive ones nobody reads are left out, the sign-up never is."""
     definition = load(folder).definitions[0]

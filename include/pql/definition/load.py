@@ -36,17 +36,18 @@ class Loaded:
         raise KeyError(id)
 
 
-def load(folder_or_files: Path | Sequence[Path]) -> Loaded:
+def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None) -> Loaded:
     """Every definition directly in a folder (not in folders below it), or in the given files; never raises.
 
-    Definitions share the events of a `vocabulary.yaml` beside them. Ids must be unique; `settings.yaml` is passed over.
+    Definitions share the events of a `vocabulary.yaml` beside them; a draft that lies elsewhere shares those of the
+    project's folder of definitions, if that is given. Ids must be unique; `settings.yaml` is passed over.
     """
     files, problems = _files(folder_or_files)
     vocabularies: dict[Path, Words | None] = {}
     definitions: list[Definition] = []
     for file in files:
         if file.parent not in vocabularies:
-            vocabularies[file.parent], found = _vocabulary(file.parent / VOCABULARY)
+            vocabularies[file.parent], found = _vocabulary(_vocabulary_of(file, project))
             problems += found
         words = vocabularies[file.parent]
         if words is None:  # then every event would be unknown: the vocabulary's own problem says it all
@@ -79,6 +80,13 @@ def _read(file: Path, words: Words) -> tuple[Definition | None, tuple[Problem, .
         return None, problems
     readable = [event for event in words.values() if event is not None]
     return parse(text, str(file), readable, unreadable=[name for name, event in words.items() if event is None])
+
+
+def _vocabulary_of(file: Path, project: Path | None) -> Path:
+    beside = file.parent / VOCABULARY
+    if project is None or beside.exists():
+        return beside
+    return (project if project.is_dir() else project.parent) / VOCABULARY
 
 
 def _vocabulary(file: Path) -> tuple[Words | None, tuple[Problem, ...]]:

@@ -32,7 +32,7 @@ def check(
     form: FormatOption = Format.table,
 ) -> None:
     """Check definitions: what is wrong (exit 2), what looks like a mistake, and where history starts."""
-    loaded = language.load(files or paths().definitions)
+    loaded = language.load(files or paths().definitions, project=paths().definitions)
     settings = load_settings(paths().settings) if paths().settings.exists() else None
     found = [p for d in loaded.definitions for p in language.lint(d, settings=settings, today=now().date())]
     problems = [*loaded.problems, *found]
