@@ -27,14 +27,16 @@ def snapshots(
     moments: Sequence[datetime],
     period: timedelta,
     accounts: Callable[[], Collection[str]] | None = None,
+    extra_attributes: Sequence[str] = (),
 ) -> dict[datetime, pd.DataFrame]:
     """One snapshot per moment, sorted by subject key, for every subject seen before it.
 
-    `accounts` is asked, once the connection is prepared, which accounts to keep to.
+    `accounts` is asked, once the connection is prepared, which accounts to keep to. `extra_attributes` are looked up
+    beside those the definition reads.
     """
     zone = project.settings.timezone
     wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
-    rows = scored_inputs(project, connection, definition, wanted, accounts)
+    rows = scored_inputs(project, connection, definition, wanted, accounts, extra_attributes)
     at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
     before = {t: qualification.period_before(t, period, zone) for t in moments}
     plain = sorted({*moments, *before.values()})
@@ -62,6 +64,7 @@ def scored_inputs(
     definition: Definition,
     moments: Sequence[datetime],
     accounts: Callable[[], Collection[str]] | None = None,
+    extra_attributes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The feature rows that scores are computed from, for all moments in one pass."""
     project.lake.prepare(connection, needs_of(definition), list(moments))
@@ -72,6 +75,7 @@ def scored_inputs(
         timezone=project.settings.timezone,
         free_mail_domains=project.free_mail_domains,
         accounts=None if accounts is None else accounts(),
+        extra_attributes=extra_attributes,
     )
 
 
