@@ -8,25 +8,12 @@ from typing import Any
 import pandas as pd
 
 from pql.definition.model import Definition
+from pql.definition.templates import VALUES
 from pql.scoring.reasons import is_unknown
 from pql.types import Alert, Reason
 
-_FROM_ALERT = (
-    "score",
-    "score_delta_night",
-    "score_delta_week",
-    "activation_pct",
-    "grade",
-    "grade_10",
-    "size",
-    "employees",
-    "trial_day",
-    "headline",
-    "as_of",
-    "owner_email",
-    "owner_name",
-    "next_step",
-)
+_MADE_HERE = ("top_reason", "reasons", "definition", "title")  # the alert has them too, in another shape
+_FROM_ALERT = tuple(name for name in VALUES if name not in _MADE_HERE)
 
 
 def template_values(definition: Definition, row: Mapping[str, Any], said: Alert) -> dict[str, Any]:
