@@ -36,6 +36,7 @@ def _testable(where: dict[str, Any]) -> dict[str, Any]:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Hours = Annotated[float, Field(gt=0)]
 RowTest = Annotated[dict[str, Any], AfterValidator(_testable)]
 
 
@@ -73,6 +74,7 @@ class FilesSource(_Strict):
     format: Literal["ndjson", "csv", "parquet"] | None = None  # None: by file name
     encoding: str = "utf-8"
     timezone: TimeZone | None = None  # of times without an offset; default: the project's
+    late_after_hours: Hours | None = None  # behind its newest event; files cannot tell how far they are complete
     emits: list[Emit] = Field(min_length=1)
 
 
@@ -87,6 +89,7 @@ class MixpanelSource(_Strict):
     lookback_days: int = 5
     history_days: int = 60  # what the first read loads
     settles_after_hours: float = Field(default=0, ge=0)  # how long after a moment its events may still come in
+    late_after_hours: Hours | None = 3  # beyond what it needs to settle; two missed hours
 
 
 class HubSpotSource(_Strict):
@@ -97,6 +100,7 @@ class HubSpotSource(_Strict):
     account_id_property: str | None = None  # company property holding the product's account id
     not_a_fit_property: str = "pql_not_a_fit"
     snooze_property: str = "pql_snooze_until"
+    late_after_hours: Hours | None = 26  # a missed night
 
 
 Source = Annotated[FilesSource | MixpanelSource | HubSpotSource, Field(discriminator="kind")]
@@ -133,7 +137,12 @@ class Settings(_Strict):
     ops_channel: str = ""  # Slack channel for failures and lateness; empty: nobody is told
     storm_floor: int = 50  # a run may announce max(floor, factor × busiest run of 14 days)
     storm_factor: float = 3
-    retention_days: int = 400
+    volume_drop_pct: float = Field(default=70, gt=0, le=100)  # so far below its usual a source holds alerts; 100: never
+    quarantine_pct: float = Field(default=5, ge=0, le=100)  # ops are told when a read had more unusable records
+    retention_days: int = 400  # raw events
+    hourly_scores_days: int = Field(default=35, ge=2)  # hourly snapshots; nightly ones are kept for ever
+    quarantine_days: int = Field(default=90, ge=1)
+    alerts_days: int = Field(default=400, ge=30)  # what finished deliveries and ended stays said
 
 
 class Paths(_Strict):

@@ -43,6 +43,9 @@ sources = Table(
     Column("read", Integer, nullable=False, default=0),
     Column("quarantined", Integer, nullable=False, default=0),
     Column("error", Text),
+    Column("added", Integer, nullable=False, default=0, server_default="0"),  # records the lake did not have
+    Column("duplicates", Integer, nullable=False, default=0, server_default="0"),  # within the read
+    Column("newest_at", DateTime),  # when the newest event it ever brought happened
 )
 
 # One row per (definition, fact key) that has something new to look at (SEM-D1). A fact key is what ingest knows:
@@ -234,11 +237,19 @@ delivery_causes = Table(
     UniqueConstraint("cause", "play", "action", "destination", name="uq_delivery_causes_effect"),
 )
 
+# When the next send to a channel or portal may leave: one pace for all workers.
+paces = Table(
+    "paces",
+    metadata,
+    Column("name", String(500), primary_key=True),
+    Column("free_at", DateTime, nullable=False),
+)
+
 ops_states = Table(
     "ops_states",
     metadata,
     Column("name", String(200), primary_key=True),  # "dag:hourly_signals", "source:product late"
-    Column("state", String(20), nullable=False),  # ok | failed | late
+    Column("state", String(20), nullable=False),  # ok | failed | late | low | held
     Column("since", DateTime, nullable=False),
     Column("told_at", DateTime),
 )
@@ -257,6 +268,7 @@ __all__ = [
     "metadata",
     "occurrences",
     "ops_states",
+    "paces",
     "rekeyed",
     "runs",
     "sources",
