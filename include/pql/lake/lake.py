@@ -12,8 +12,9 @@ from urllib.parse import quote
 import duckdb
 import pandas as pd
 
-from pql.lake import crm_files, retention, score_files
+from pql.lake import crm_files, forget, forget_list, retention, score_files
 from pql.lake.event_files import live, stored
+from pql.lake.forget_text import Traces
 from pql.lake.prepare import prepare
 from pql.lake.publish import Published, Unit, publish_events
 from pql.lake.storage import Storage
@@ -103,7 +104,8 @@ class Lake:
     def quarantine(self, source: str, unit: str, records: Iterable[Quarantined]) -> str:
         """Put what could not be used aside, one JSON object a line, over what this unit had put there; the path."""
         path = f"quarantine/{quote(source, safe='')}/{quote(unit, safe='')}.ndjson"
-        lines = [json.dumps({"where": r.where, "why": r.why, "record": r.record}, ensure_ascii=False) for r in records]
+        kept = forget_list.without_forgotten_lines(self._storage, records)
+        lines = [json.dumps({"where": r.where, "why": r.why, "record": r.record}, ensure_ascii=False) for r in kept]
         if lines:
             self._storage.write(path, ("\n".join(lines) + "\n").encode())
         else:
@@ -160,9 +162,38 @@ class Lake:
         """The snapshot as it was written, or None."""
         return score_files.read_scores(self._storage, definition, kind, as_of)
 
+    def read_some_scores(
+        self, definition: str, kind: str, as_of: datetime, subjects: Collection[str]
+    ) -> pd.DataFrame | None:
+        """The snapshot's rows of these subjects alone, or None if there is no such snapshot."""
+        return score_files.read_some_scores(self._storage, definition, kind, as_of, subjects)
+
+    def scores_uri(self, definition: str, kind: str, as_of: datetime) -> str:
+        """What a connection of `connect()` reads the snapshot by, for questions about a few of its columns."""
+        return self._storage.uri(score_files.scores_path(definition, kind, as_of))
+
     def list_scores(self, definition: str, kind: str) -> list[datetime]:
         """The moments that have a snapshot, ascending."""
         return score_files.list_scores(self._storage, definition, kind)
+
+    # --- people ------------------------------------------------------------------------------------------------
+
+    def is_forgotten(self, names: Iterable[str]) -> list[bool]:
+        """Which of the names (`user:<id>`, `anon:<id>`, `contact:<id>`, `email:<address>`) are to stay forgotten."""
+        known = forget_list.read_list(self._storage)
+        return [known is not None and known.has(name) for name in names]
+
+    def change_forgotten(self, *, add: Collection[str] = (), drop: Collection[str] = ()) -> None:
+        """Put names on the list of those whose records are withheld from now on, or take some off it."""
+        forget_list.change_list(self._storage, add=add, drop=drop)
+
+    def find_person(self, con: duckdb.DuckDBPyConnection, traces: Traces) -> dict[str, int]:
+        """How many rows and lines of each part of the lake are the person's, or name them; nothing: an empty dict."""
+        return forget.find(self._storage, con, traces)
+
+    def erase_person(self, con: duckdb.DuckDBPyConnection, traces: Traces) -> dict[str, int]:
+        """Remove them from every file; what was removed by part of the lake. No run may be under way."""
+        return forget.erase(self._storage, con, traces)
 
     # --- time zone ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -25,13 +26,22 @@ def write_scores(storage: Storage, definition: str, kind: str, as_of: datetime, 
     ordered = frame.sort_values("subject_key", kind="stable").reset_index(drop=True)
     buffer = io.BytesIO()
     pq.write_table(_table(ordered), buffer, compression="zstd")
-    storage.write(f"{_folder(definition, kind)}/as_of={naive(as_of):{_MOMENT}}/scores.parquet", buffer.getvalue())
+    storage.write(scores_path(definition, kind, as_of), buffer.getvalue())
 
 
 def read_scores(storage: Storage, definition: str, kind: str, as_of: datetime) -> pd.DataFrame | None:
     """The snapshot as it was written, or None."""
-    content = storage.read(f"{_folder(definition, kind)}/as_of={naive(as_of):{_MOMENT}}/scores.parquet")
+    content = storage.read(scores_path(definition, kind, as_of))
     return None if content is None else _frame(pq.read_table(io.BytesIO(content)))
+
+
+def read_some_scores(
+    storage: Storage, definition: str, kind: str, as_of: datetime, subjects: Collection[str]
+) -> pd.DataFrame | None:
+    """The snapshot's rows of these subjects alone, as they were written, or None."""
+    content = storage.read(scores_path(definition, kind, as_of))
+    wanted = [("subject_key", "in", sorted(subjects))]
+    return None if content is None else _frame(pq.read_table(io.BytesIO(content), filters=wanted))
 
 
 def list_scores(storage: Storage, definition: str, kind: str) -> list[datetime]:
@@ -39,6 +49,11 @@ def list_scores(storage: Storage, definition: str, kind: str) -> list[datetime]:
     paths = storage.list(_folder(definition, kind))
     moments = {path.split("/as_of=", 1)[1].split("/")[0] for path in paths if path.endswith("/scores.parquet")}
     return sorted(datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC) for moment in moments)
+
+
+def scores_path(definition: str, kind: str, as_of: datetime) -> str:
+    """Where the snapshot lies, whether it is there or not."""
+    return f"{_folder(definition, kind)}/as_of={naive(as_of):{_MOMENT}}/scores.parquet"
 
 
 def _folder(definition: str, kind: str) -> str:
