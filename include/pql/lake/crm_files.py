@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 import duckdb
 
 from pql.lake import crm_folds
+from pql.lake.forget_list import without_forgotten_contacts
 from pql.lake.local_days import naive
 from pql.lake.storage import Storage, text
 from pql.types import CRM_COLUMNS
@@ -43,11 +44,11 @@ def file_crm(
         return 0
     columns = ", ".join(f'CAST("{name}" AS {type_}) AS "{name}"' for name, type_ in CRM_COLUMNS[object].items())
     stamp = f"{text(source)} AS source, TIMESTAMP {text(str(moment))} AS filed_at, {text(kind)} AS filing"
+    rows = without_forgotten_contacts(storage, con, object, f"SELECT {columns} FROM ({select_sql})")
     with storage.staging() as folder:
         staged = folder / "filing.parquet"
         written = con.execute(
-            f"COPY (SELECT {columns}, {stamp} FROM ({select_sql})) TO {text(str(staged))} "
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT *, {stamp} FROM ({rows})) TO {text(str(staged))} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         storage.publish(staged, path)
     if replace:

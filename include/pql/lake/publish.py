@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pql.lake.event_files import EMPTY, EventFile, live, stored
+from pql.lake.forget_list import without_forgotten_events
 from pql.lake.local_days import day_sql, days_within, naive
 from pql.lake.storage import Storage, text, texts
 from pql.types import EVENT_COLUMNS
@@ -24,6 +25,8 @@ class Published:
     raw_ids_with_newest: list[tuple[str, datetime]]  # (`user:<id>` or `anon:<id>`, its newest event here)
     newest_occurred_at: datetime | None
     skipped_older: bool  # the lake holds a newer export of (some of) this; that was left alone
+    added: int = 0  # rows more than the lake held of this unit before
+    duplicates: int = 0  # rows that repeated an event id
 
 
 _ATTEMPTS = 5
@@ -51,14 +54,16 @@ def publish_events(
     """
     whole = set(days_within(unit.start, unit.end, timezone)) if unit.replaces_days else set()
     with storage.staging() as folder:
-        rows = _staged(con, select_sql, unit, timezone, folder)
+        rows, duplicates = _staged(con, select_sql, unit, timezone, folder)
+        rows = without_forgotten_events(storage, con, rows)
         files = [_file(unit, day, digest, day in whole) for day, digest in _digests(con, rows).items()]
-        plan, gone = _replaced(storage, con, rows, unit, files, whole, folder)
+        plan, gone, before = _replaced(storage, con, rows, unit, files, whole, folder)
         facts = _facts(con, [str(rows)])
         total = con.execute(f"SELECT count(*), max(occurred_at) FROM read_parquet({text(str(rows))})").fetchone()
     assert total is not None
     newest = total[1].replace(tzinfo=UTC) if total[1] else None
-    return Published(total[0], _merged(facts, gone), newest, plan.skipped_older)
+    added = 0 if plan.skipped_older else max(0, total[0] - before)
+    return Published(total[0], _merged(facts, gone), newest, plan.skipped_older, added, duplicates)
 
 
 def _replaced(
@@ -69,21 +74,22 @@ def _replaced(
     files: list[EventFile],
     whole: set[date],
     folder: Path,
-) -> tuple[_Plan, list[tuple[str, datetime]]]:
-    """What was written over what, and whom the removed rows were about."""
+) -> tuple[_Plan, list[tuple[str, datetime]], int]:
+    """What was written over what, whom the removed rows were about, and how many rows there were before."""
     for attempt in range(1, _ATTEMPTS + 1):
         plan = _planned(unit, files, [f for f in stored(storage) if f.source == unit.source], whole)
         scratch = folder / f"attempt-{attempt}"
         scratch.mkdir()
         try:
             gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
+            before = _rows(con, [storage.uri(f.path) for f in {*plan.removed, *plan.same.values()}])
             _write(storage, con, rows, plan, scratch)
         except (duckdb.IOException, FileNotFoundError):
             if attempt == _ATTEMPTS:
                 raise
             continue  # another run replaces the same files at the same time: look again at what there is
         break
-    return plan, gone
+    return plan, gone, before
 
 
 def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
@@ -93,8 +99,13 @@ def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
 # --- staging -------------------------------------------------------------------------------------------------------
 
 
-def _staged(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str, folder: Path) -> Path:
-    """The unit's rows in one local file: typed, checked, each event once, with the local day they belong to."""
+def _staged(
+    con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str, folder: Path
+) -> tuple[Path, int]:
+    """The unit's rows in one local file: typed, checked, each event once, with the local day they belong to.
+
+    Beside it how many repeated another.
+    """
     columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in EVENT_COLUMNS.items())
     stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
     day = day_sql("occurred_at", timezone)
@@ -121,18 +132,18 @@ def _refuse_unusable(con: duckdb.DuckDBPyConnection, rows: Path, unit: Unit) -> 
         )
 
 
-def _each_once(con: duckdb.DuckDBPyConnection, rows: Path) -> Path:
+def _each_once(con: duckdb.DuckDBPyConnection, rows: Path) -> tuple[Path, int]:
     """The rows with one row per event id: the one that was received first."""
     source = f"read_parquet({text(str(rows))})"
     counts = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {source}").fetchone()
     assert counts is not None
     if counts[0] == counts[1]:
-        return rows
+        return rows, 0
     once = rows.with_name("once.parquet")
     rank = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties)"
     con.execute(f"COPY (SELECT * FROM {source} QUALIFY {rank} = 1) TO {text(str(once))} (FORMAT parquet)")
     rows.unlink()
-    return once
+    return once, counts[0] - counts[1]
 
 
 def _digests(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[date, str]:
@@ -207,6 +218,14 @@ def _one(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
     joined = folder / "joined.parquet"
     con.execute(f"COPY (FROM read_parquet({texts([str(p) for p in parts])})) TO {text(str(joined))} (FORMAT parquet)")
     return joined
+
+
+def _rows(con: duckdb.DuckDBPyConnection, uris: list[str]) -> int:
+    if not uris:
+        return 0
+    found = con.execute(f"SELECT count(*) FROM read_parquet({texts(uris)})").fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 # --- whom it concerns ----------------------------------------------------------------------------------------------
