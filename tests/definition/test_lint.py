@@ -15,7 +15,9 @@ Small = Callable[..., Definition]
 
 
 def told(definition: Definition, **more: object) -> list[str]:
-    return [problem.message for problem in lint(definition, **more)]  # type: ignore[arg-type] # passes keywords on
+    """What is said, but for signals that the small definition declares and a test has no use for."""
+    found = lint(definition, **more)  # type: ignore[arg-type] # passes keywords on
+    return [problem.message for problem in found if "is never used" not in problem.message]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_definition_that_a_sign_up_alone_meets_is_warned_about(small: Small, q
 def test_a_sign_up_that_counts_as_activity_is_warned_about(small: Small) -> None:
     """SEM-A2, SEM-Q3: a sign-up that is not passive would keep an account alive."""
     events = "{signed_up: Signed Up, message_sent: Message Sent}"
-    (problem,) = lint(small(events=events))
+    problem = lint(small(events=events))[0]
     assert "counts as activity" in problem.message
     assert problem.line == 2
 
@@ -143,3 +145,30 @@ def test_attributes_and_destinations_are_checked_against_the_settings(small: Sma
         "play `P` sends to `hubspot`, which settings.yaml does not have",
         "play `P`: `nudge` is a hubspot, it cannot do `webhook`",
     ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        {"activation": "[{stage: First, when: {tools: {min: 1}}}]"},
+        {"criteria": "{value: {not: {tools: {max: 3}}}}", "qualify": "value"},
+        {"score": "{value: [{signal: tools, points: 1}], fit: [{signal: plan_name, points: 5}]}"},
+        {"size": "{by: tools, from: {small: 0}, unknown: small}"},
+        {"plays": "[{play: P, on: {near_limit: share_of_tools, min: 80}, do: [{webhook: w}]}]"},
+        {"plays": "[{play: P, on: left, if: {tools: {min: 1}}, do: [{webhook: w}]}]"},
+        {"plays": "[{play: P, on: left, next: 'They use {{ tools }}', do: [{webhook: w}]}]"},
+        {"plays": "[{play: P, on: left, do: [{crm_update: {tools_in_use: tools}}]}]"},
+        {"plays": "[{play: P, on: left, do: [{crm_task: {subject: '{{ tools|int }} tools'}}]}]"},
+    ],
+    ids=["stage", "criterion", "points", "size", "limit", "filter", "next step", "CRM property", "template"],
+)
+def test_a_signal_that_nothing_asks_for_is_warned_about(small: Small, use: dict[str, str]) -> None:
+    """A signal without a use is named at its line; whatever may use it, uses it shares too."""
+    kept = "\n  messages: {count: message_sent}\n  plan_name: {attribute: plan}\n  tools: {count: tool_connected}"
+    share = "\n  share_of_tools: {share: tools, of: plan_seats}" if "share_of_tools" in str(use) else ""
+    score = "{fit: [{signal: plan_name, points: 5}]}"
+    (problem,) = lint(small(signals=kept, score=score))
+    assert problem.message == "signal `tools` is never used: no stage, criterion, point or play asks for it"
+    assert problem.line == 10
+    messages = [problem.message for problem in lint(small(**{"signals": kept + share, "score": score} | use))]
+    assert not [message for message in messages if "`tools`" in message]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from pql.definition.model import Compare, Condition, Definition, Not, Problem
+from pql.definition.model import Definition, Problem
 from pql.definition.possible import Possible, after_signup, reachable_points
+from pql.definition.used import compares, used_signals
 from pql.settings import FilesSource, HubSpotSource, MixpanelSource, Settings
 
 REVIEW_DAYS = 92  # a quarter (PRODUCT-D6)
@@ -34,7 +35,7 @@ def lint(definition: Definition, *, settings: Settings | None = None, today: dat
     also about a review that is due.
     """
     found = [*_signup_alone(definition), *_points(definition), *_unasked(definition), *_entry(definition)]
-    found += [*_silent(definition), *_review(definition, today)]
+    found += [*_silent(definition), *_review(definition, today), *_unused(definition)]
     if settings is not None:
         found += [*_unmapped(definition, settings), *_destinations(definition, settings)]
     return tuple(sorted(found, key=lambda problem: problem.line))
@@ -62,7 +63,7 @@ def _signup_alone(definition: Definition) -> Iterator[Problem]:
 
 def _points(definition: Definition) -> Iterator[Problem]:
     most = reachable_points(definition)
-    for compare in _compares(definition.qualify):
+    for compare in compares(definition.qualify):
         if compare.operand == "score" and compare.min is not None and compare.min > most:
             message = f"`score` of at least {compare.min:g} can never be reached: the lines give at most {most:g}"
             yield _warning(definition, "qualify", message)
@@ -76,7 +77,7 @@ def _points(definition: Definition) -> Iterator[Problem]:
 
 
 def _unasked(definition: Definition) -> Iterator[Problem]:
-    asked = {compare.name for compare in _compares(definition.qualify) if compare.operand == "criterion"}
+    asked = {compare.name for compare in compares(definition.qualify) if compare.operand == "criterion"}
     for name, _ in definition.criteria:
         if name not in asked:
             message = f"criterion `{name}` is defined, but `qualify` does not ask for it"
@@ -89,6 +90,14 @@ def _entry(definition: Definition) -> Iterator[Problem]:
         if set(allowed) <= set(excluded.get(attribute, ())):
             message = f"nobody can enter: every `{attribute}` of `only` is excluded again"
             yield _warning(definition, "only", message)
+
+
+def _unused(definition: Definition) -> Iterator[Problem]:
+    used = used_signals(definition)
+    for signal in definition.signals:
+        if signal.name not in used:
+            message = f"signal `{signal.name}` is never used: no stage, criterion, point or play asks for it"
+            yield _warning(definition, f"signals.{signal.name}", message, "use it, or leave it out")
 
 
 def _silent(definition: Definition) -> Iterator[Problem]:
@@ -105,16 +114,6 @@ def _review(definition: Definition, today: date | None) -> Iterator[Problem]:
     if (today - reviewed).days > REVIEW_DAYS:
         message = f"last reviewed on {reviewed}, more than a quarter ago"
         yield _warning(definition, "reviewed", message, "look at it again and set `reviewed:`")
-
-
-def _compares(condition: Condition) -> Iterator[Compare]:
-    if isinstance(condition, Compare):
-        yield condition
-    elif isinstance(condition, Not):
-        yield from _compares(condition.of)
-    else:
-        for part in condition.of:
-            yield from _compares(part)
 
 
 # --- against the settings ---

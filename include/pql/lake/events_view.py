@@ -68,6 +68,12 @@ def show_events(con: duckdb.DuckDBPyConnection, *, tail: bool) -> None:
     con.execute(f"CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM {shown}")
 
 
+def show_plainly(con: duckdb.DuckDBPyConnection, storage: Storage, files: Collection[EventFile]) -> None:
+    """Let `events` be what these files hold, read where they lie and with nothing taken out."""
+    held = _of_single_files([storage.uri(f.path) for f in files if f.digest != EMPTY])
+    con.execute(f"CREATE OR REPLACE TEMP VIEW events AS {held or _NOTHING}")
+
+
 def cuts_by_day(moments: Collection[datetime], timezone: str) -> dict[date, list[datetime]]:
     """The moments that fall inside a local day (not on its midnight), by day, ascending."""
     found: dict[date, list[datetime]] = defaultdict(list)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pql.lake import crm_files, forget, forget_list, retention, score_files
 from pql.lake.event_files import live, stored
+from pql.lake.events_view import show_plainly
 from pql.lake.forget_text import Traces
 from pql.lake.prepare import prepare
 from pql.lake.publish import Published, Unit, publish_events
@@ -129,6 +130,14 @@ class Lake:
         """
         self._check_timezone()
         prepare(self._storage, con, needs, cuts, self.timezone)
+
+    def show_recent(self, con: duckdb.DuckDBPyConnection, since: date) -> None:
+        """Let the view `events` on `con` be EVENT_COLUMNS of the local days from `since` on, to look at what there is.
+
+        An event that two exports of one day hold is in it twice.
+        """
+        files = [file for day, held in live(stored(self._storage)).items() if day >= since for file in held]
+        show_plainly(con, self._storage, files)
 
     def history_start(self, con: duckdb.DuckDBPyConnection) -> date | None:
         """The first local day that anything is known of (SEM-T5), None in an empty lake."""

@@ -1,8 +1,7 @@
-"""`pql check`, `schema`, `init`, `ingest`, `score`, `decide`, `run`, `replay`: definitions, sources, decisions."""
+"""`pql init`, `ingest`, `score`, `decide`, `run`, `replay`: sources in, scores and decisions out."""
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,61 +10,17 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from pql import definition as language
 from pql import pipeline
 from pql.cli.app import app, duration, instant, now, paths, project
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import every, local_midnight
 from pql.pipeline.project import Project
-from pql.settings import load_settings
 from pql.types import UserError
 
 AsOf = Annotated[str | None, typer.Option("--as-of", help="The moment: 2026-03-01, 2026-03-01T14:00, …Z")]
 KindOption = Annotated[str, typer.Option("--kind", help="hourly (dirty accounts) or nightly (everybody)")]
 Definitions = Annotated[list[str] | None, typer.Argument(help="Definition ids; none: all that are not retired")]
-
-
-@app.command()
-def check(
-    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; none: the definitions folder")] = None,
-    form: FormatOption = Format.table,
-) -> None:
-    """Check definitions: what is wrong (exit 2), what looks like a mistake, and where history starts."""
-    loaded = language.load(files or paths().definitions, project=paths().definitions)
-    settings = load_settings(paths().settings) if paths().settings.exists() else None
-    found = [p for d in loaded.definitions for p in language.lint(d, settings=settings, today=now().date())]
-    problems = [*loaded.problems, *found]
-    rows = [{"level": p.level, "file": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in problems]
-    if form is not Format.table:
-        show(rows, form, columns=["level", "file", "line", "message", "hint"])
-    else:
-        for problem in problems:
-            print(f"{problem.level}: {problem}")
-        for each in loaded.definitions:
-            print(f"ok: {each.id} ({each.status}, priority {each.priority}, version {each.rules_hash[:12]})")
-        if settings is not None:
-            with project() as opened:
-                start = pipeline.history_start(opened)
-                print(f"history: from {start}" if start else "history: nothing is loaded yet (run `pql ingest`)")
-    if any(p.level == "error" for p in problems):
-        raise typer.Exit(2)
-
-
-@app.command()
-def schema(
-    out: Annotated[Path | None, typer.Option(help="Write to this file, not to standard output")] = None,
-) -> None:
-    """Print the JSON Schema of a definition, with which an editor completes and underlines while one writes."""
-    text = json.dumps(language.json_schema(), indent=2, ensure_ascii=False)
-    if out is None:
-        print(text)
-        return
-    try:
-        out.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out: {out} cannot be written: {error.strerror}.") from error
-    print(f"the schema is in {out}")
 
 
 @app.command()
