@@ -21,6 +21,7 @@ REFERENCE = Path(__file__).parent / "reference"
 DAGS = Path(__file__).parents[1] / "dags"
 GENERATED = "<!-- Written by `make docs` from the code. Change it there. -->"
 GROUPS = {  # module of the commands → heading, in the order in which one meets them
+    "new": "Beginning a definition",
     "computing": "From definitions and sources to decisions",
     "inspecting": "Why",
     "alerting": "From the outbox to people",
@@ -153,12 +154,40 @@ def _function(task: Any) -> Any:
     return next(getattr(m, task.task_id) for m in (signal_tasks, deliver_tasks) if hasattr(m, task.task_id)).function
 
 
+# --- the gallery ---------------------------------------------------------------------------------------------------
+
+
+def gallery_page() -> str:
+    """`docs/reference/gallery.md`: what each ready definition is for, and where its numbers come from."""
+    from pql.cli.gallery import FOLDER, entries
+
+    where = os.path.relpath(FOLDER, REFERENCE)
+    lines = [
+        "# The gallery",
+        "",
+        GENERATED,
+        "",
+        "Ready definitions to begin with. `pql new NAME --from ID` writes one into your folder of definitions as a",
+        "draft; then change its event names to your product's own. A number that no source gives is marked `# ours` in",
+        "the file. Each is tested on a few events (`tests/gallery/`).",
+    ]
+    for entry in entries():
+        lines += ["", f"## {entry.title}", "", entry.purpose, "", f"*Thresholds*: {entry.thresholds}", ""]
+        lines += ["```sh", f"pql new my-definition --from {entry.id}", "```", ""]
+        lines += [f"[{entry.id}.yaml]({where}/{entry.id}.yaml)"]
+    return "\n".join(lines) + "\n"
+
+
 # --- both ----------------------------------------------------------------------------------------------------------
 
 
 def pages() -> dict[Path, str]:
     """Each generated page and what should stand in it."""
-    return {REFERENCE / "cli.md": cli_page(), REFERENCE / "dags.md": dags_page()}
+    return {
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "dags.md": dags_page(),
+        REFERENCE / "gallery.md": gallery_page(),
+    }
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 
 from pql.cli.app import app
-from pql.cli.commands import alerting, authoring, computing, inspecting
+from pql.cli.commands import alerting, authoring, computing, inspecting, new
 from pql.types import UnknownConnection, UserError
 
-__all__ = ["alerting", "app", "authoring", "computing", "inspecting", "main"]
+__all__ = ["alerting", "app", "authoring", "computing", "inspecting", "main", "new"]
 
 
 def main() -> None:

@@ -1,0 +1,99 @@
+"""`pql new`: a definition of one's own, begun from one of the gallery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pql import definition as language
+from pql.cli import gallery
+from pql.cli.app import app, paths
+from pql.cli.begin import Words, begun, own_words
+from pql.cli.output import Format, FormatOption, show
+from pql.definition.load import VOCABULARY
+from pql.types import UserError
+
+
+@app.command()
+def new(
+    name: Annotated[str | None, typer.Argument(help="Id of the new definition: small letters, digits, - and _")] = None,
+    start: Annotated[str, typer.Option("--from", help="Gallery id to begin with (see --list)")] = gallery.START,
+    is_list: Annotated[bool, typer.Option("--list", help="List the gallery and write nothing")] = False,
+    form: FormatOption = Format.table,
+) -> None:
+    """Begin a definition: NAME.yaml in the folder of definitions, a draft, from one of the gallery.
+
+    Without --from it is a short one in which everything is explained. Nothing is ever overwritten.
+    """
+    if is_list:
+        show([{"id": entry.id, "title": entry.title} for entry in gallery.entries()], form)
+        return
+    if name is None:
+        raise UserError("NAME is missing: the id of the new definition (or --list, to see the gallery).")
+    entry = gallery.entry(start)
+    folder = _folder()
+    file = _free(folder, name)
+    shared = _vocabulary(folder / VOCABULARY)
+    text = begun(entry, name, shared)
+    _, problems = language.parse(text, str(file), list(shared.values()))
+    if problems:
+        raise UserError("\n".join([f"`{entry.id}` does not go with {VOCABULARY}:", *map(str, problems)]))
+    _write(file, text)
+    print(f"begun: {file}, a draft, from `{entry.id}` ({entry.title})")
+    for number, step in enumerate(_next_steps(file, own_words(entry.definition, shared)), 1):
+        print(f"  {number}. {step}")
+
+
+def _next_steps(file: Path, words: str) -> Iterator[str]:
+    if words:
+        yield f"in the file, change to what your product says: {words}"
+    yield f"pql check {file}"
+    yield f"pql preview {file}: who would have qualified"
+    yield "make it `status: live` when it is right; until then nobody is told"
+
+
+def _folder() -> Path:
+    chosen = paths().definitions
+    return chosen.parent if chosen.is_file() else chosen
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Where the definition of that name goes; UserError if it cannot be called so, or there is one already."""
+    _, problems = language.parse(f"definition: {json.dumps(name)}", "NAME")
+    for problem in problems:
+        if "`definition`" in problem.message:
+            hint = f" ({problem.hint})" if problem.hint else ""
+            raise UserError(f"NAME: {problem.message.removeprefix('`definition` ')}{hint}.")
+    file = folder / f"{name}.yaml"
+    if file.name in (VOCABULARY, "settings.yaml"):
+        raise UserError(f"NAME: {file.name} has a meaning of its own and is not read as a definition. Choose another.")
+    there = [each for each in (file, file.with_suffix(".yml")) if each.exists()]
+    there += [Path(known.path) for known in language.load(folder).definitions if known.id == name]
+    if there:
+        raise UserError(
+            f"There is a definition `{name}` already: {there[0]}. Choose another name; it is left as it is."
+        )
+    return file
+
+
+def _vocabulary(file: Path) -> Words:
+    """The events that the project's definitions share; UserError if they cannot be read."""
+    if not file.exists():
+        return {}
+    words, problems = language.parse_vocabulary(file.read_text("utf-8"), str(file))
+    if problems or words is None:
+        raise UserError("\n".join(["The shared events have to be put right first:", *map(str, problems)]))
+    return {name: event for name, event in words.items() if event is not None}
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as new_file:  # x: never over another
+            new_file.write(text)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
