@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pql.lake import crm_files, crm_folds, event_files, parts, score_files
@@ -99,8 +100,9 @@ def _rewrite(storage: Storage, con: duckdb.DuckDBPyConnection, file: _File, trac
         content = storage.read(file.path)
         assert content is not None
         schema = pq.read_schema(io.BytesIO(content))
+        rest: pa.Table = con.execute(query).to_arrow_table()
         buffer = io.BytesIO()
-        pq.write_table(con.execute(query).to_arrow_table().cast(schema), buffer, compression="zstd")
+        pq.write_table(rest.cast(schema), buffer, compression="zstd")
         storage.write(file.path, buffer.getvalue())
         return
     with storage.staging() as folder:

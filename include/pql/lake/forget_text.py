@@ -75,8 +75,7 @@ def pattern(email: str) -> str:
 
 def is_theirs(table: str, traces: Traces) -> str:
     """SQL: the row is the person's own. `table` is `events`, a daily table's view, `crm/<object>` or `scores`."""
-    users, visitors, raw, keys = map(listed, (traces.users, traces.visitors, traces.raw_ids, traces.keys))
-    emails = listed(traces.emails)
+    users, emails, raw, keys = map(listed, (traces.users, traces.emails, traces.raw_ids, traces.keys))
     match table:
         case "events":
             address = "lower(trim(try_cast(user_traits AS JSON) ->> '$.email'))"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import duckdb
 import pandas as pd
 
-from pql.lake import crm_files, forget, forget_list, retention, score_files
+from pql.lake import crm_files, forget, forget_list, retention, score_files, volumes
 from pql.lake.event_files import live, stored
 from pql.lake.events_view import show_plainly
 from pql.lake.forget_text import Traces
@@ -152,6 +152,12 @@ class Lake:
         found = con.execute("SELECT max(occurred_at) FROM read_parquet(?)", [uris]).fetchone()
         assert found is not None
         return found[0].replace(tzinfo=UTC) if found[0] else None
+
+    def count_events(
+        self, con: duckdb.DuckDBPyConnection, source: str, spans: Sequence[tuple[datetime, datetime]]
+    ) -> list[int | None]:
+        """How many events of the source happened in each span [from, to); None where its history begins later."""
+        return volumes.count_events(self._storage, con, source, spans, self.timezone)
 
     def prune(self, con: duckdb.DuckDBPyConnection, *, retention_days: int, needs: Sequence[Need]) -> int:
         """Remove raw events that are older than their source's newest by more than `retention_days`; how many files.

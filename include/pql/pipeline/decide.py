@@ -18,12 +18,14 @@ from sqlalchemy import Connection
 
 from pql import outbox, plays, qualification, store
 from pql.definition.model import Definition
+from pql.pipeline.freshness import freshness
 from pql.pipeline.ingest import Kind
 from pql.pipeline.intents import intents_of, material
 from pql.pipeline.lake_at import LakeAt
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.summary import count_decided, count_evaluated, empty_summary
+from pql.pipeline.volume import Drop, drops_of
 from pql.plays.model import Intent
 from pql.qualification.model import Baseline, Decisions
 from pql.store import decisions, facts, identity, marks, runs
@@ -65,7 +67,15 @@ def decide(
             evaluated.append(loaded)
     with closing(project.lake.connect()) as lake:
         return decide_run(
-            project, lake, evaluated, reports=reports, as_of=as_of, now=now, kind=kind, passed_over=passed_over
+            project,
+            lake,
+            evaluated,
+            reports=reports,
+            as_of=as_of,
+            now=now,
+            kind=kind,
+            passed_over=passed_over,
+            drops=drops_of(project, lake, as_of) if as_of >= now - project.horizon else (),
         )
 
 
@@ -80,13 +90,19 @@ def decide_run(
     kind: str,
     known: pd.DataFrame | None = None,
     passed_over: Mapping[str, str] | None = None,
+    drops: Sequence[Drop] = (),
 ) -> dict[str, Any]:
     """`decide` with the snapshots at hand.
 
+    While a source brings far less than usual (`drops`), what rests on absence waits and messages are held (PRODUCT-S5).
     A replay gives everybody's identity at `as_of`, too (`known`); it has the ledger to itself, so nothing is foreseen.
     """
     live = as_of >= now - project.horizon
-    summary = empty_summary(reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {})
+    with store.reading(project.engine) as connection:
+        fresh = freshness(connection, project.settings, now=now) if reports else ()
+    summary = empty_summary(
+        reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {}, fresh=fresh, drops=drops
+    )
     count_evaluated(summary, {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated})
     if not live:
         return summary
@@ -94,7 +110,7 @@ def decide_run(
     at = LakeAt(project, lake, [each.definition for each in ordered], as_of)
     who = at.identity() if known is None else known
     ordered = [_still_so(each, who) for each in ordered]
-    run = _Run(project, at, as_of, now, kind)
+    run = _Run(project, at, as_of, now, kind, tuple(drops))
     seen, accounts_of = _seen(who), run.foresee(ordered) if known is None else {}
     with store.deciding(project.engine) as connection:
         return run.decide(connection, ordered, seen, accounts_of, summary)
@@ -107,6 +123,7 @@ class _Run:
     as_of: datetime
     now: datetime
     kind: str
+    drops: tuple[Drop, ...] = ()
 
     def foresee(self, ordered: Sequence[Evaluated]) -> Mapping[str, set[str]]:
         """Fetch from the lake, before the lock, what the decisions will need; return the marks' accounts.
@@ -156,7 +173,9 @@ class _Run:
             floor=self.project.settings.storm_floor,
             factor=self.project.settings.storm_factor,
         )
-        hold = announced > cap
+        why = [str(drop) for drop in self.drops]
+        why += [f"{announced} accounts at once, the cap is {cap}"] if announced > cap else []
+        hold = bool(why)
         queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold)
         summary |= {
             "run_id": run_id,
@@ -164,6 +183,7 @@ class _Run:
             "accounts_told_of": 0 if hold else announced,
             "queued": queued.pending,
             "held": queued.held,
+            "held_because": why if queued.held else [],
             "storm_cap": cap,
         }
         runs.finish_run(
@@ -189,7 +209,8 @@ class _Run:
         )
 
     def _complete(self, connection: Connection) -> bool:
-        return source_status.complete(connection, list(self.project.settings.sources), self.as_of)
+        settled = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
+        return settled and not self.drops
 
     def _baseline(self, connection: Connection, definition: Definition) -> Baseline:
         if definition.id in runs.read_baselines(connection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from pql import sources, store
 from pql.pipeline.history import history_start
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
+from pql.pipeline.tally import Tally
 from pql.settings import FilesSource, HubSpotSource
 from pql.store import marks
 from pql.store import sources as source_status
@@ -26,7 +28,8 @@ def ingest(
     kind: Kind,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Read `source` for the moment `as_of` and return counts: read, published, quarantined, complete_to, note.
+    """Read `source` for the moment `as_of` and return counts: read, published, quarantined, complete_to, note,
+    new (records the lake did not have), duplicates.
 
     The lake is published before the marks are written: a crash in between repeats the read, never loses a mark. A
     CRM is filed at `as_of` by a live run and at `now` otherwise (SEM-C1). Raises UserError for an unknown source and
@@ -41,12 +44,12 @@ def ingest(
     cursor = _cursor(project, source)
     if isinstance(configured, HubSpotSource) and not live and cursor is not None:
         return _report(source, note="not read again: a run of the past uses the CRM as it was filed")
-    lake_connection = project.lake.connect()
+    lake_connection, tally = project.lake.connect(), Tally(project.lake)
     try:
         outcome = sources.read(
             source,
             configured,
-            project.lake,
+            tally,
             lake_connection,
             connection=None if isinstance(configured, FilesSource) else project.connections(configured.connection),
             as_of=as_of,
@@ -67,8 +70,16 @@ def ingest(
         lake_connection.close()
     wanted = [d.id for d in project.definitions if d.status != "retired"]
     with store.writing(project.engine) as connection:
-        source_status.record_read(connection, outcome.report, cursor=outcome.cursor, read_at=now)
-        marks.mark(connection, wanted, outcome.marks)
+        source_status.record_read(
+            connection,
+            outcome.report,
+            cursor=outcome.cursor,
+            read_at=now,
+            added=tally.added,
+            duplicates=tally.duplicates,
+            newest_at=tally.newest_at,
+        )
+        marks.mark(connection, wanted, _not_forgotten(project, outcome.marks))
     report = outcome.report
     return _report(
         source,
@@ -77,7 +88,14 @@ def ingest(
         quarantined=report.quarantined,
         complete_to=report.complete_to.isoformat() if report.complete_to else None,
         note=report.note,
+        new=tally.added,
+        duplicates=tally.duplicates,
     )
+
+
+def _not_forgotten(project: Project, found: Sequence[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
+    forgotten = project.lake.is_forgotten([key for key, _ in found])
+    return [mark for mark, is_forgotten in zip(found, forgotten, strict=True) if not is_forgotten]
 
 
 def _cursor(project: Project, source: str) -> Any:
@@ -95,6 +113,8 @@ def _report(
     quarantined: int = 0,
     complete_to: str | None = None,
     note: str = "",
+    new: int = 0,
+    duplicates: int = 0,
 ) -> dict[str, Any]:
     return {
         "source": source,
@@ -103,4 +123,6 @@ def _report(
         "quarantined": quarantined,
         "complete_to": complete_to,
         "note": note,
+        "new": new,
+        "duplicates": duplicates,
     }

@@ -8,13 +8,28 @@ from typing import Any
 
 import pandas as pd
 
+from pql.pipeline.freshness import Freshness
+from pql.pipeline.volume import Drop
 from pql.qualification.model import Decisions
+
+COUNTED = ("read", "new", "duplicates", "quarantined")  # of each source, by the run
 
 
 def empty_summary(
-    reports: Sequence[Mapping[str, Any]], *, as_of: datetime, kind: str, live: bool, passed_over: Mapping[str, str]
+    reports: Sequence[Mapping[str, Any]],
+    *,
+    as_of: datetime,
+    kind: str,
+    live: bool,
+    passed_over: Mapping[str, str],
+    fresh: Sequence[Freshness] = (),
+    drops: Sequence[Drop] = (),
 ) -> dict[str, Any]:
-    """The summary before anything is evaluated or decided; `passed_over` says why a definition is not decided."""
+    """The summary before anything is evaluated or decided; `passed_over` says why a definition is not decided.
+
+    `sources` says of each how fresh it is at the run's `now` and what this run read of it.
+    """
+    counts = {r["source"]: {name: r[name] for name in COUNTED if name in r} for r in reports}
     return {
         "kind": kind,
         "as_of": as_of.isoformat(),
@@ -22,6 +37,8 @@ def empty_summary(
         "read": sum(int(r["read"]) for r in reports),
         "quarantined": sum(int(r["quarantined"]) for r in reports),
         "complete_to": {r["source"]: r["complete_to"] for r in reports},
+        "sources": [each.summary() | counts.get(each.source, {}) for each in fresh],
+        "drops": {drop.source: str(drop) for drop in drops},
         "evaluated": 0,
         "newly_qualified": 0,
         "announced": 0,
@@ -29,6 +46,7 @@ def empty_summary(
         "silent": 0,
         "queued": 0,
         "held": 0,
+        "held_because": [],
         "would_have_announced": 0,
         "by_definition": {name: {"decided_nothing": why} for name, why in passed_over.items()},
     }
