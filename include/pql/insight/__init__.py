@@ -2,6 +2,7 @@
 
 from pql.insight.check_data import check_data
 from pql.insight.explain import explain
+from pql.insight.previewing import Preview, choose_against, preview, read_draft
 from pql.insight.whom import account_key
 
-__all__ = ["account_key", "check_data", "explain"]
+__all__ = ["Preview", "account_key", "check_data", "choose_against", "explain", "preview", "read_draft"]

@@ -1,0 +1,74 @@
+"""What a reader of a preview must know to read it rightly, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pql.insight.previewing.course import Course
+from pql.insight.previewing.model import Side
+from pql.insight.previewing.period import Period, needs_crm_of_then
+from pql.insight.previewing.purchases import Purchases
+from pql.insight.previewing.sentence import counted
+
+
+def notes(
+    courses: Sequence[Course], sides: Sequence[Side], period: Period, purchases: Purchases, unit: str
+) -> tuple[str, ...]:
+    """The notes that apply, the weightiest first."""
+    return tuple(
+        [
+            *_same(courses),
+            *_unknown(courses, period),
+            *_data(courses, period, unit),
+            *_silent(sides, unit),
+            *_rest(courses, purchases),
+        ]
+    )
+
+
+def _same(courses: Sequence[Course]) -> Iterator[str]:
+    if len(courses) > 1 and courses[0].definition.rules_hash == courses[1].definition.rules_hash:
+        yield "Both definitions have the same rules: they may differ in titles and plays only."
+
+
+def _unknown(courses: Sequence[Course], period: Period) -> Iterator[str]:
+    crm_from = period.crm_from
+    if crm_from is None or crm_from <= period.moments[0]:
+        return
+    names = sorted({name for course in courses for name in needs_crm_of_then(course.definition)})
+    if names:
+        which = " and ".join(f"`{name}`" for name in names)
+        yield (
+            f"The CRM was first read on {crm_from:%Y-%m-%d}. What it says of {which} is unknown for the time before, "
+            f"and whoever enters by it cannot qualify then. Compare from that day on: --from {crm_from:%Y-%m-%d}."
+        )
+
+
+def _data(courses: Sequence[Course], period: Period, unit: str) -> Iterator[str]:
+    if period.moments[-1] > period.complete_to:
+        yield f"The data is complete to {period.complete_to:%Y-%m-%d %H:%M} UTC only: the days after it look too quiet."
+    rows = [find.opening.row for find in courses[0].finds if find.opening.row is not None]
+    short = sum(any(bool(row[name]) for name in row.index if str(name).startswith("short.")) for row in rows)
+    if short:
+        yield (
+            f"{counted(short, unit)} of {len(rows)} were announced with less history than the windows of their "
+            f"signals ask for: history begins on {period.history_from}."
+        )
+
+
+def _silent(sides: Sequence[Side], unit: str) -> Iterator[str]:
+    new = sides[0].already_qualified
+    if not any(side.already_qualified for side in sides):
+        return
+    versus = f" (by the old one {sides[1].already_qualified})" if len(sides) > 1 else ""
+    yield (
+        f"By the new definition {counted(new, unit)}{versus} qualified already when the period began. Nobody is told "
+        "of those, here or when it goes live: what was true already is no news. `pql release` lists them then."
+    )
+
+
+def _rest(courses: Sequence[Course], purchases: Purchases) -> Iterator[str]:
+    if not courses[0].definition.plays:
+        yield "The new definition has no play: nobody is told anything until it has one."
+    if purchases.known_to is None:
+        yield "The CRM gives no dated outcome: whether anybody bought afterwards is unknown."

@@ -1,0 +1,70 @@
+"""A preview as a page of its own: one file without anything remote, to look at and to pass on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pql.insight.previewing.chart import alerts_chart
+from pql.insight.previewing.model import Account, Preview
+from pql.insight.previewing.sentence import bought, counted, rate
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_TEMPLATES.filters.update(rate=rate, bought=bought)
+
+
+def page(preview: Preview, *, timezone: str = "UTC") -> str:
+    """The page as HTML; everything that comes from data is escaped. Times are shown in the project's time zone."""
+    zone = ZoneInfo(timezone)
+
+    def when(at: datetime | None, silent: str = "") -> str:
+        return found_at(at, silent, zone)
+
+    return _TEMPLATES.get_template("page.html.jinja").render(
+        p=preview,
+        chart=Markup(alerts_chart(preview)),  # noqa: S704  # our own picture: numbers and dates, no text from data
+        when=when,
+        counted=counted,
+        became=became,
+        groups=groups(preview),
+    )
+
+
+def groups(preview: Preview) -> list[tuple[str, str, list[Account]]]:
+    """(group, title, accounts) of what differs; of the kept only those whose day differs."""
+    moved = f"Kept, on another day: {preview.sooner} sooner, {preview.later} later"
+    titles = {"added": "Added" if preview.old else "Announced", "removed": "Removed", "kept": moved}
+    found = []
+    for group, title in titles.items():
+        accounts = [a for a in preview.accounts if a.group == group and (group != "kept" or is_moved(a))]
+        if accounts:
+            found.append((group, title, accounts))
+    return found
+
+
+def is_moved(account: Account) -> bool:
+    """Whether the two definitions announce it on different days, or only one of them."""
+    return bool(account.days_sooner or account.new_silent or account.old_silent)
+
+
+def found_at(at: datetime | None, silent: str, zone: ZoneInfo) -> str:
+    """When a definition found an account: a local time, "before" the period, or that it was silent."""
+    if at is None:
+        return "–"
+    local = at.astimezone(zone)
+    return {"": f"{local:%Y-%m-%d %H:%M}", "baseline": "before"}.get(silent, f"{local:%Y-%m-%d}, silent")
+
+
+def became(account: Account) -> str:
+    """What became of it after the alert, and how long it had."""
+    if account.became == "bought":
+        return f"bought after {counted(account.days_had or 0, 'day')}"
+    if account.became == "not yet":
+        return f"not in {counted(account.days_had or 0, 'day')}"
+    return account.became
