@@ -1,0 +1,65 @@
+"""What a person may do on the page: retry, suppress and release deliveries, release silent openings.
+
+All of it goes through the outbox's own functions, as `pql deliveries` and `pql release` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import RedirectResponse
+
+from pql import outbox
+from pql.page.acting import Editor
+
+Ids = Annotated[list[int], Form(alias="id", default_factory=list)]
+REASON_LENGTH = 500
+MOST_AT_ONCE = 1000
+
+
+def router(editor: Callable[..., Any]) -> APIRouter:
+    """Their routes; all of them are posts by an editor, from a page of ours."""
+    api = APIRouter()
+
+    @api.post("/deliveries/retry")
+    def retry(ids: Ids, by: Editor = Depends(editor)) -> RedirectResponse:
+        return by.act("retry", {"deliveries": ids}, lambda ledger: outbox.retry(ledger, ids, now=by.now))
+
+    @api.post("/deliveries/suppress")
+    def suppress(ids: Ids, reason: Annotated[str, Form()] = "", by: Editor = Depends(editor)) -> RedirectResponse:
+        why = reason.strip()[:REASON_LENGTH]
+        if not why:
+            return by.back(done="no_reason")
+        kept = f"{why} (by {by.name})"  # the ledger keeps it with the delivery
+        about = {"deliveries": ids, "reason": why}
+        return by.act("suppress", about, lambda ledger: outbox.suppress(ledger, ids, reason=kept, now=by.now))
+
+    @api.post("/deliveries/release")
+    def release_held(
+        ids: Ids, everything: Annotated[bool, Form()] = False, by: Editor = Depends(editor)
+    ) -> RedirectResponse:
+        wanted = None if everything else ids
+        about = {"held": "all" if everything else ids}
+        return by.act("release_held", about, lambda ledger: outbox.release_held(ledger, ids=wanted, now=by.now))
+
+    @api.post("/openings/release")
+    def release_silent(ids: Ids, by: Editor = Depends(editor)) -> RedirectResponse:
+        return by.act("release_silent", {"openings": ids}, lambda ledger: _release(ledger, by, episode_ids=ids))
+
+    @api.post("/openings/release-top")
+    def release_top(
+        top: Annotated[int, Form(ge=1, le=MOST_AT_ONCE)],
+        definition: Annotated[str, Form()] = "",
+        by: Editor = Depends(editor),
+    ) -> RedirectResponse:
+        about = {"top": top, "definition": definition}
+        which = {"top": top, "definition": definition or None}
+        return by.act("release_silent", about, lambda ledger: _release(ledger, by, **which))
+
+    return api
+
+
+def _release(ledger: Any, by: Editor, **which: Any) -> int:
+    return len(outbox.release_silent(ledger, now=by.now, **which).episode_ids)

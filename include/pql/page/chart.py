@@ -1,0 +1,77 @@
+"""The score's history as an inline SVG: points in, markup out with no script, no style and nothing remote in it.
+
+pygal draws; colours come from the page's style sheet, so that the chart is readable in light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+import pygal
+from markupsafe import Markup
+
+from pql.insight.board_history import Point
+
+_SVG = "{http://www.w3.org/2000/svg}"
+WIDTH, HEIGHT = 720, 220
+_LABELS = 6
+
+
+def chart(points: Sequence[Point], *, zone: str) -> Markup | None:
+    """Score and activation over time; None where there are not two points to draw a line between."""
+    if len(points) < 2:
+        return None
+    moments = [point.as_of.astimezone(ZoneInfo(zone)) for point in points]
+    drawn = pygal.Line(
+        js=[],
+        css=[],
+        width=WIDTH,
+        height=HEIGHT,
+        show_legend=False,
+        dots_size=2.5 if len(points) > 30 else 3.5,
+        range=(0, max(100, *(point.score for point in points))),
+        y_labels=[0, 25, 50, 75, 100],
+        x_labels=[_label(at) for at in moments],
+        x_labels_major_count=min(len(points), _LABELS),
+        show_minor_x_labels=False,
+        margin=6,
+        spacing=8,
+        no_prefix=True,
+        disable_xml_declaration=True,
+    )
+    drawn.add("activation", [{"value": p.activation_pct, "label": ""} for p in points])
+    drawn.add("score", [{"value": p.score, "label": ""} for p in points])
+    titles = [
+        f"{_label(at)}: score {p.score}, activation {p.activation_pct} %" for at, p in zip(moments, points, strict=True)
+    ]
+    return Markup(_plain(drawn.render(), titles))  # noqa: S704  # pygal's own markup of numbers and dates, cleaned
+
+
+def _label(at: datetime) -> str:
+    return f"{at:%-d %b}" if (at.hour, at.minute) == (0, 0) else f"{at:%-d %b %H:%M}"
+
+
+def _plain(svg: bytes, titles: Sequence[str]) -> str:
+    """The SVG without scripts, styles and pygal's words about itself; each point says its values when pointed at."""
+    root = ElementTree.fromstring(svg)  # noqa: S314  # pygal has just written it
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{_SVG}defs", f"{_SVG}script", f"{_SVG}style", f"{_SVG}desc", f"{_SVG}title"):
+                parent.remove(child)
+    _title_points(root, titles)
+    for name in ("width", "height", "id"):
+        root.attrib.pop(name, None)
+    root.attrib |= {"role": "img", "aria-label": f"Score from {titles[0]} to {titles[-1]}", "class": "chart"}
+    ElementTree.register_namespace("", _SVG.strip("{}"))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _title_points(root: ElementTree.Element, titles: Sequence[str]) -> None:
+    for series in root.iter(f"{_SVG}g"):
+        dots: list[Any] = [g for g in series if g.tag == f"{_SVG}g" and "dots" in g.get("class", "").split()]
+        for dot, title in zip(dots, titles, strict=False):
+            ElementTree.SubElement(dot, f"{_SVG}title").text = title

@@ -1,0 +1,49 @@
+"""The pages about what the ledger holds: deliveries by state, silent openings, definitions and their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse
+
+from pql import outbox, store
+from pql.insight.board_definitions import versions
+from pql.insight.board_deliveries import ATTENTION, DELIVERY_STATES, deliveries
+from pql.insight.board_links import links
+from pql.page.viewing import Viewer
+from pql.page.wiring import Wiring
+
+MOST_OPENINGS = 500
+
+
+def router(wiring: Wiring, viewer: Callable[..., Viewer]) -> APIRouter:
+    """Their routes."""
+    api = APIRouter()
+
+    @api.get("/deliveries")
+    def sent(
+        state: str = "",
+        destination: str = "",
+        page: int = Query(1, ge=1),
+        seen_by: Viewer = Depends(viewer),
+    ) -> HTMLResponse:
+        with wiring.open_project() as project:
+            with store.reading(project.engine) as connection:
+                found = deliveries(connection, state=state, destination=destination, page=page)
+            values = {"found": found, "link": links(project), "states": DELIVERY_STATES, "attention": ATTENTION}
+            return seen_by.page("deliveries", project, state=state, destination=destination, **values)
+
+    @api.get("/openings")
+    def openings(definition: str = "", seen_by: Viewer = Depends(viewer)) -> HTMLResponse:
+        with wiring.open_project() as project:
+            with store.reading(project.engine) as connection:
+                found = outbox.list_silent(connection, definition=definition or None, limit=MOST_OPENINGS)
+            return seen_by.page("openings", project, openings=found, definition=definition, most=MOST_OPENINGS)
+
+    @api.get("/definitions")
+    def defined(seen_by: Viewer = Depends(viewer)) -> HTMLResponse:
+        with wiring.open_project() as project:
+            return seen_by.page("definitions", project, versions=versions(project, now=seen_by.now))
+
+    return api
