@@ -88,6 +88,14 @@ def test_files_can_be_named(folder: Path) -> None:
     assert [d.id for d in load(folder / "b.yaml").definitions] == ["second"]
 
 
+def test_a_shell_may_name_all_files_of_a_folder(folder: Path) -> None:
+    """`check definitions/*.yaml` names the vocabulary and the settings, too: neither is taken for a definition."""
+    everything = load(sorted(folder.glob("*.y*ml")))
+    assert everything == load(folder)
+    (folder / "vocabulary.yaml").write_text("events: [")
+    assert len(load([folder / "vocabulary.yaml"]).errors) == 1
+
+
 def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     """A missing folder, an empty one, a missing file and one that is not UTF-8 are problems, not tracebacks."""
     assert load(tmp_path / "nowhere").errors[0].message == "there is no such folder of definitions"

@@ -50,7 +50,7 @@ def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None)
             vocabularies[file.parent], found = _vocabulary(_vocabulary_of(file, project))
             problems += found
         words = vocabularies[file.parent]
-        if words is None:  # then every event would be unknown: the vocabulary's own problem says it all
+        if words is None or file.name in _NOT_DEFINITIONS:  # without words only the vocabulary's own problem is of use
             continue
         definition, found = _read(file, words)
         problems += found
