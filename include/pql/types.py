@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 # ---------------------------------------------------------------------------------------------------------------
 # Lake columns (name → DuckDB type). All instants are UTC and stored as naive TIMESTAMP (microseconds).
@@ -204,6 +204,8 @@ class Order:
     alert: Alert
     thread: Mapping[str, Any] | None = None  # receipt of the message to answer under
     attempt: int = 1
+    # receipts of what surely stands in the same place: a history that does not show them shows nothing
+    witnesses: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,12 +222,31 @@ class Result:
     retry_after_s: float | None = None
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How far apart sends must be, kept by all workers together through the ledger."""
+
+    gap_s: float
+    by: Literal["lane", "destination"]  # what has a pace of its own: each channel, or the whole portal
+
+
 class Destination(Protocol):
     """One external system that actions are carried out on."""
 
     @property
     def kind(self) -> str:
         """Which system it is, as in the settings."""
+
+    @property
+    def quiet_s(self) -> float:
+        """How long after a request left its effect may still appear; before that, "not found" proves nothing.
+
+        0 where the same key sent twice has one effect.
+        """
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast it may be sent to; None where there is no limit."""
 
     def send(self, order: Order) -> Result:
         """Carry the order out once; never raises for what the remote side does."""
@@ -235,3 +256,15 @@ class Destination(Protocol):
 
         delivered: yes, here is the receipt. not_sent: surely not. ambiguous: cannot tell.
         """
+
+
+@runtime_checkable
+class BatchDestination(Destination, Protocol):
+    """A destination that takes many orders in one request."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many at most."""
+
+    def send_many(self, orders: Sequence[Order]) -> Sequence[Result]:
+        """Carry the orders out once and return how each ended, in order; never raises for what the remote side does."""

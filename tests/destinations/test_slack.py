@@ -61,16 +61,9 @@ def workspace(loopback) -> Workspace:
 
 
 @pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def destination(loopback, slept) -> SlackDestination:
+def destination(loopback) -> SlackDestination:
     slack = Slack(Connection("slack_default", loopback.url, password=TOKEN), timeout_s=5)
-    return SlackDestination(
-        slack, record_url=lambda alert: f"https://crm.example/{alert.crm_id}", clock=lambda: 0.0, sleep=slept.append
-    )
+    return SlackDestination(slack, record_url=lambda alert: f"https://crm.example/{alert.crm_id}")
 
 
 def history(*messages: dict, cursor: str = "") -> dict:
@@ -252,34 +245,30 @@ def test_trouble_before_the_post_is_never_ambiguous(workspace, loopback, destina
     assert workspace.posted == []
 
 
-def test_short_rate_limit_is_waited_out(workspace, loopback, destination, make_order, slept) -> None:
-    """A Retry-After of up to five seconds is waited for in place, and the message is posted once."""
-    limit = loopback.answer({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "3"})
-    workspace.fail["chat.postMessage"] = [limit]
-    assert destination.send(make_order()).outcome == "delivered"
-    assert slept == [3.0]
-    assert len(workspace.posted) == 1
-
-
-def test_long_rate_limit_goes_back_with_a_time(workspace, loopback, destination, make_order, slept) -> None:
-    """A longer Retry-After puts the delivery back with that time."""
-    limit = loopback.answer({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "30"})
-    workspace.fail["chat.postMessage"] = [limit]
+@pytest.mark.parametrize(
+    ("told", "waits_s"), [("3", 3.0), ("30", 30.0), ("-5", 0.0), ("soon", 30.0), ("nan", 30.0), (None, 30.0)]
+)
+def test_rate_limit_goes_back_with_a_time(workspace, loopback, destination, make_order, told, waits_s) -> None:
+    """A 429 posts nothing and names a time, whatever its Retry-After looks like: waiting is the outbox's business."""
+    headers = {} if told is None else {"Retry-After": told}
+    workspace.fail["chat.postMessage"] = [loopback.answer({"ok": False, "error": "ratelimited"}, 429, headers)]
     result = destination.send(make_order())
-    assert (result.outcome, result.retry_after_s) == ("not_sent", 30.0)
-    assert slept == []
+    assert (result.outcome, result.retry_after_s) == ("not_sent", waits_s)
+    assert workspace.posted == []
 
 
-def test_one_message_a_second_and_channel(workspace, destination, make_order, slept) -> None:
-    """Messages to one channel keep a second's distance; another channel does not wait."""
-    for channel in ("#a", "#a", "#b"):
-        destination.send(make_order(options={"channel": channel}))
-    assert slept == [1.0]
+def test_rate_limit_until_a_date(workspace, loopback, destination, make_order) -> None:
+    """A date is held against the answer's own date."""
+    headers = {"Retry-After": "Sat, 01 Jan 2028 00:01:30 GMT", "Date": "Sat, 01 Jan 2028 00:00:00 GMT"}
+    workspace.fail["chat.postMessage"] = [loopback.answer({"ok": False, "error": "ratelimited"}, 429, headers)]
+    assert destination.send(make_order()).retry_after_s > 0
 
 
 def test_find_through_pages_of_history(workspace, loopback, destination, make_order) -> None:
     """Reconciliation reads the channel's history with all metadata, page by page, until it sees the key."""
-    workspace.pages = [history(ours("other", "3.1"), {"ts": "3.0"}, cursor="n1"), history(ours("key-1", "2.5"))]
+    late = "1772805600"  # the alert's moment
+    first_page = history(ours("other", f"{late}.1"), {"ts": f"{late}.0"}, cursor="n1")
+    workspace.pages = [first_page, history(ours("key-1", "2.5"))]
     result = destination.find(make_order())
     assert (result.outcome, result.receipt) == ("delivered", {"channel": "C0PQLMID0", "ts": "2.5"})
     first, second = loopback.asked("conversations.history")
@@ -287,7 +276,6 @@ def test_find_through_pages_of_history(workspace, loopback, destination, make_or
         "channel": "C0PQLMID0",
         "include_all_metadata": "1",
         "limit": "200",
-        "oldest": "1772802000.000000",  # an hour before the alert's moment
     }
     assert second.body["cursor"] == "n1"
 
@@ -312,8 +300,32 @@ def test_find_that_cannot_tell_stays_ambiguous(workspace, loopback, destination,
     result = destination.find(make_order())
     assert result.outcome == "ambiguous"
     assert "invite the app" in result.reason
-    workspace.pages = [history({"ts": "1.0"}, cursor="more") for _ in range(30)]
+    workspace.pages = [history({"ts": "1772805600.1"}, cursor="more") for _ in range(30)]
     assert destination.find(make_order()).outcome == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"ok": True, "messages": []},
+        {"ok": True, "messages": [{"ts": "1772805600.1"}], "has_more": True},
+        {"ok": True, "messages": [{"ts": "1772805600.1"}, {"ts": "1.0"}]},
+        {"ok": False, "error": "ratelimited"},
+    ],
+    ids=["empty", "cut short", "without a message that surely stands there", "rate limited"],
+)
+def test_history_that_proves_nothing_stays_ambiguous(workspace, destination, make_order, page) -> None:
+    """Where the history cannot be trusted, "not there" would be a guess."""
+    workspace.pages = [page]
+    order = make_order(witnesses=({"channel": "C0PQLMID0", "ts": "1772805600.2"},))
+    assert destination.find(order).outcome == "ambiguous"
+
+
+def test_history_with_its_witnesses_is_believed(workspace, destination, make_order) -> None:
+    """A history that shows what surely stands there, and reaches back far enough, can say that a message is not."""
+    workspace.pages = [history({"ts": "1772805600.2"}, {"ts": "1.0"}, cursor="older")]
+    order = make_order(witnesses=({"channel": "C0PQLMID0", "ts": "1772805600.2"},))
+    assert destination.find(order).outcome == "not_sent"
 
 
 def test_unknown_channel_cannot_be_searched(workspace, destination, make_order) -> None:

@@ -15,7 +15,7 @@ from pql.outbox import Claim, DeliverReport, Delivery, Queued
 from pql.plays.model import Cause, Intent, Merged
 from pql.qualification.model import Closed, Decisions, Opened
 from pql.store import decisions, runs
-from pql.types import Alert, Order, Result
+from pql.types import Alert, Order, Pace, Result
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -45,6 +45,8 @@ class Remote:
     """
 
     kind: str = "slack"
+    quiet_s: float = 0.0
+    pace: Pace | None = None
     effects: list[str] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)

@@ -70,13 +70,13 @@ def test_what_is_over_cannot_be_suppressed_or_retried(world: Any) -> None:
 
 
 def test_retrying_what_may_have_arrived_looks_first(world: Any) -> None:
-    """A dead delivery of unknown fate is found on retry instead of sent twice."""
+    """A delivery of unknown fate stays ambiguous, and is found on retry instead of sent twice."""
     world.qualifies("org:1")
     world.remote.script, world.remote.blind = ["lost"], True
     for _ in range(8):
         world.deliver()
         world.clock.turn(hours=13)
-    assert world.only().state == "dead"
+    assert world.only().state == "ambiguous"
     world.remote.blind = False
     with store.writing(world.engine) as conn:
         outbox.retry(conn, [world.only().id], now=world.clock())

@@ -62,6 +62,8 @@ class _Log:
     """A destination that appends each effect to a file, as other processes do."""
 
     kind = "slack"
+    quiet_s = 0.0
+    pace = None
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
@@ -22,6 +24,7 @@ Kind = Literal["unreachable", "lost", "unauthorized", "forbidden", "missing", "r
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 READ_ATTEMPTS = 5
+DEFAULT_WAIT_S = 30.0  # told to wait, not how long
 LONGEST_WAIT_S = 120.0  # a read waits this long in place; longer is the scheduler's business
 LONGEST_WRITE_WAIT_S = 5.0  # a write: longer waits put the delivery back with a time
 _PASSING: frozenset[Kind] = frozenset({"unreachable", "lost", "rate_limited", "server"})
@@ -194,7 +197,7 @@ class Http:
             kind=kind,
             outcome=outcome,
             status=status,
-            retry_after_s=retry_after_s(response.headers),
+            retry_after_s=retry_after_s(response.headers, status),
             body=body,
         )
 
@@ -204,26 +207,32 @@ class Http:
         return text
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `Retry-After` (seconds, or a date held against the answer's own `Date`); None without one.
+def retry_after_s(headers: Mapping[str, str], status: int = 0) -> float | None:
+    """Seconds to wait by `Retry-After` (seconds, or a date held against the answer's own `Date`), never negative.
+
+    None without one that can be read; after a 429, which always means "later", half a minute.
 
     >>> retry_after_s({"Retry-After": "7"})
     7.0
     >>> retry_after_s({"Retry-After": "Sat, 01 Jan 2026 00:01:30 GMT", "Date": "Sat, 01 Jan 2026 00:00:00 GMT"})
     90.0
+    >>> retry_after_s({"Retry-After": "soon"}, 429), retry_after_s({"Retry-After": "-5"}), retry_after_s({}, 503)
+    (30.0, 0.0, None)
     """
-    value = headers.get("Retry-After")
+    told = _told_s(headers.get("Retry-After"), headers.get("Date"))
+    if told is None:
+        return DEFAULT_WAIT_S if status == requests.codes.too_many_requests else None
+    return max(0.0, told)
+
+
+def _told_s(value: str | None, date: str | None) -> float | None:
     if value is None:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        ahead = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, ahead.total_seconds())
+    with suppress(ValueError):
+        return float(value) if math.isfinite(float(value)) else None
+    with suppress(TypeError, ValueError):
+        return (parsedate_to_datetime(value) - parsedate_to_datetime(date or "")).total_seconds()
+    return None
 
 
 def _meaning(status: int, connection_id: str) -> tuple[Kind, Outcome, str]:

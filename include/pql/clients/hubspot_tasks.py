@@ -12,6 +12,9 @@ from typing import Any, Literal, Protocol
 from pql.clients.http import RemoteError
 from pql.clients.hubspot_records import TASK_KEY_PROPERTY, Task, TaskOutcome, batches
 
+# Categories of a row's error that go away by themselves (developers.hubspot.com, error handling).
+_PASSING = frozenset({"RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "MIGRATION_IN_PROGRESS", "LOCKED"})
+
 
 class Caller(Protocol):
     """What is needed of the client: a POST with an effect."""
@@ -78,7 +81,8 @@ def _row_outcome(key: str, answer: Mapping[str, Any]) -> TaskOutcome:
             return TaskOutcome(key, "delivered", id=str(row["id"]), created=bool(row.get("new")))
     for error in answer.get("errors", []):
         if any(key in values for values in error.get("context", {}).values()):
-            return TaskOutcome(key, "rejected", reason=f"HubSpot: {error.get('message', error.get('category', ''))}")
+            reason = f"HubSpot: {error.get('message', error.get('category', ''))}"
+            return TaskOutcome(key, "not_sent" if error.get("category") in _PASSING else "rejected", reason=reason)
     return TaskOutcome(key, "ambiguous", reason="HubSpot's answer does not mention this task")
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from pql.clients.http import retry_after_s
 from pql.clients.slack_errors import Fate, verdict
 from pql.types import Connection
 
@@ -138,22 +139,39 @@ class Slack:
                 )
         return self._channels[name]
 
-    def find_delivery(self, channel: str, key: str, *, since: float, thread_ts: str = "") -> Posted | None:
+    def find_delivery(
+        self, channel: str, key: str, *, since: float, thread_ts: str = "", witnesses: Collection[str] = ()
+    ) -> Posted | None:
         """Our message with that delivery key in the channel id's history (or in one thread), or None: surely not there.
 
-        `since`: Unix seconds, how far back to look. Metadata needs `include_all_metadata`; answers in a thread are in
-        no channel's history (docs.slack.dev/reference/methods/conversations.history). Raises SlackError `ambiguous`
-        when the history is longer than can be searched.
+        `since`: Unix seconds, how far back to look. `witnesses`: the ts of messages that surely stand there. Metadata
+        needs `include_all_metadata`; answers in a thread are in no channel's history
+        (docs.slack.dev/reference/methods/conversations.history). Raises SlackError `ambiguous` when the history cannot
+        be read to its end, is empty (a channel begins with somebody joining it, a thread with its first message),
+        or lacks a witness: then "not there" would be a guess.
         """
         arguments: dict[str, object] = {"channel": channel, "include_all_metadata": True, "limit": _PAGE}
-        if thread_ts:
-            pages = self._pages("conversations.replies", arguments | {"ts": thread_ts})
-        else:
-            pages = self._pages("conversations.history", arguments | {"oldest": f"{since:.6f}"})
-        for page in pages:
-            for message in page.get("messages", ()):
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        missing = {ts for ts in witnesses if float(ts) > since and not thread_ts}
+        seen = 0
+        for page in self._pages(method, arguments | ({"ts": thread_ts} if thread_ts else {})):
+            messages = page.get("messages", ())
+            for message in messages:
                 if _delivery_key(message) == key:
                     return Posted(channel, str(message["ts"]), thread_ts)
+                missing.discard(str(message["ts"]))
+            seen += len(messages)
+            if not thread_ts and messages and float(messages[-1]["ts"]) < since:
+                break
+        if missing or not seen:
+            lacks = f"does not show {len(missing)} of our own messages" if missing else "is empty"
+            raise SlackError(
+                self._id,
+                method,
+                f"the history {lacks}",
+                "ambiguous",
+                "look into the channel, then retry or suppress it by hand",
+            )
         return None
 
     def _pages(self, method: str, arguments: Mapping[str, object]) -> Iterator[dict[str, Any]]:
@@ -162,6 +180,8 @@ class Slack:
             page = self.call(method, {**arguments, "cursor": cursor} if cursor else arguments)
             yield page
             cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor and page.get("has_more"):
+                raise SlackError(self._id, method, "a page says there is more and not where", "ambiguous")
             if not cursor:
                 return
         raise SlackError(self._id, method, f"more than {_MAX_PAGES * _PAGE} entries to search", "ambiguous")
@@ -176,8 +196,9 @@ class Slack:
             ruling = verdict("fatal_error")  # 200 without Slack's JSON: a proxy's page, or half an answer
         needed = f"needed: {data['needed']}" if "needed" in data else ""
         advice = "; ".join(part for part in (needed, ruling.advice) if part)
-        retry_after_s = _seconds(response.headers.get("Retry-After"))
-        return SlackError(self._id, method, code or f"HTTP {response.status_code}", ruling.fate, advice, retry_after_s)
+        headers = {name.title(): value for name in ("retry-after", "date") if (value := _first(response.headers, name))}
+        wait_s = retry_after_s(headers, response.status_code)
+        return SlackError(self._id, method, code or f"HTTP {response.status_code}", ruling.fate, advice, wait_s)
 
     def _unreachable(self, method: str, cause: object) -> SlackError:
         # urllib wraps what fails while connecting or writing; only these cannot have delivered anything
@@ -226,9 +247,7 @@ def _delivery_key(message: Mapping[str, Any]) -> str | None:
     return None if key is None else str(key)
 
 
-def _seconds(header: object) -> float | None:
-    value = header[0] if isinstance(header, list) and header else header
-    try:
-        return max(0.0, float(str(value)))
-    except ValueError:
-        return None
+def _first(headers: Mapping[str, object], name: str) -> str:
+    """The header's first value; the SDK hands out some as lists, and names as the server wrote them."""
+    value = next((value for given, value in headers.items() if given.lower() == name), "")
+    return str(value[0] if isinstance(value, list) and value else value)

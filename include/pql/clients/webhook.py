@@ -90,7 +90,7 @@ class WebhookEndpoint:
                 raise self._failed(target, error) from None
         if 200 <= answer.status < 300:
             return Accepted(answer.status, identity)
-        raise self._refused(target, answer.status, retry_after_s(answer.headers))
+        raise self._refused(target, answer.status, retry_after_s(answer.headers, answer.status))
 
     def _target(self) -> Target:
         try:

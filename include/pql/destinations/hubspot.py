@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
-from pql.clients.hubspot_records import PropertyType, Task, TaskOutcome
+from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome
 from pql.destinations import words
 from pql.destinations.due import due_at
-from pql.types import Alert, Order, Outcome, Result, UserError
+from pql.types import Alert, Order, Outcome, Pace, Result, UserError
 
+# 190 requests in 10 seconds for the whole portal (developers.hubspot.com, usage limits), about four a delivery.
+PACE = Pace(0.25, "destination")
 DEFAULT_DUE = "1 business day"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 OWN_PREFIX = "pql_"  # only properties named so are created
@@ -32,6 +34,9 @@ class HubSpotDestination:
     """
 
     kind = "hubspot"
+    quiet_s = 0.0  # a task is upserted by its key, values are the same values again
+    pace: Pace | None = PACE
+    batch_size = BATCH
 
     def __init__(self, hubspot: HubSpot, *, clock: Callable[[], datetime], timezone: str = "UTC") -> None:
         self._hubspot = hubspot
@@ -45,11 +50,17 @@ class HubSpotDestination:
     def send(self, order: Order) -> Result:
         """One task for the order's key, or the values on the record."""
         try:
-            return self._update(order) if order.kind == "crm_update" else self._task(order)
+            return self._update(order) if order.kind == "crm_update" else self._tasks([order])[order.key]
         except RemoteError as error:
             return _failed(error)
         except (UserError, ValueError) as error:
             return Result("rejected", reason=str(error))
+
+    def send_many(self, orders: Sequence[Order]) -> list[Result]:
+        """The tasks in one request, each with its own outcome; values record by record."""
+        tasks = {order.key: order for order in orders if order.kind == "crm_task"}
+        ended = self._tasks(list(tasks.values()))
+        return [ended[order.key] if order.key in tasks else self.send(order) for order in orders]
 
     def find(self, order: Order) -> Result:
         """Whether the task of that key exists and hangs on its record. Values are simply written again."""
@@ -66,13 +77,35 @@ class HubSpotDestination:
             return Result("ambiguous", reason=str(error), retry_after_s=error.retry_after_s)
         return Result("delivered", receipt={"task": task_id})
 
-    def _task(self, order: Order) -> Result:
+    def _tasks(self, orders: Sequence[Order]) -> dict[str, Result]:
+        """How each ended, by key."""
+        ended: dict[str, Result] = {}
+        asked: dict[str, tuple[Task, str]] = {}
+        for order in orders:
+            try:
+                self._make_ready()
+                owner = self._owner(order)
+                asked[order.key] = self._as_task(order, owner), owner
+            except RemoteError as error:
+                failed = _failed(error)  # nothing was written yet, whatever became of these calls
+                ended[order.key] = failed if failed.outcome == "rejected" else replace(failed, outcome="not_sent")
+            except (UserError, ValueError) as error:
+                ended[order.key] = Result("rejected", reason=str(error))
+        outcomes = self._hubspot.batch_upsert_tasks([task for task, _ in asked.values()])
+        refused = next((each.key for each in outcomes if each.outcome == "rejected"), None)
+        if refused is not None and (trouble := self._trouble(refused)) is not None:
+            return ended | dict.fromkeys(asked, trouble)
+        return ended | {each.key: _task_result(each, asked[each.key][1]) for each in outcomes}
+
+    def _trouble(self, key: str) -> Result | None:
+        """Why the portal refuses everything (a token that is refused is no fault of the task), None if it does not."""
         try:
-            self._make_ready()
-            owner = self._owner(order)
+            self._hubspot.task_by_key(key)
         except RemoteError as error:
-            result = _failed(error)  # nothing was written yet, whatever became of these calls
-            return result if result.outcome == "rejected" else replace(result, outcome="not_sent")
+            return _failed(error)
+        return None
+
+    def _as_task(self, order: Order, owner: str) -> Task:
         alert = order.alert
         properties = {
             "hs_timestamp": _written(
@@ -86,11 +119,7 @@ class HubSpotDestination:
         } | ({"hubspot_owner_id": owner} if owner else {})
         ids = (alert.crm_id,) if alert.crm_id else ()
         is_contact = alert.crm_kind == "contact"
-        task = Task(order.key, properties, () if is_contact else ids, ids if is_contact else ())
-        outcome = self._hubspot.batch_upsert_tasks([task])[0]
-        if outcome.outcome == "rejected":
-            self._hubspot.task_by_key(order.key)  # raises if it is the token that is refused, not the task
-        return _task_result(outcome, owner)
+        return Task(order.key, properties, () if is_contact else ids, ids if is_contact else ())
 
     def _make_ready(self) -> None:
         if not self._tasks_ready:

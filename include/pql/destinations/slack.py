@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pql.clients.slack import DELIVERY_EVENT, Posted, Slack, SlackError
+from pql.clients.slack import DELIVERY_EVENT, Slack, SlackError
 from pql.clients.slack_errors import NOBODY_CODES, THREAD_CODES
 from pql.destinations import slack_message
-from pql.types import Alert, Order, Outcome, Result
+from pql.types import Alert, Order, Outcome, Pace, Result
 
-PACE_S = 1.0  # about one message a second and channel; bursts above that may silently not be shown (docs.slack.dev)
-PATIENCE_S = 5.0  # longest wait in place; longer ones go back to the outbox with a time
+# About one message a second and channel; bursts above that may silently not be shown (docs.slack.dev).
+PACE = Pace(1.0, "lane")
+# Slack has no idempotency key: a request that seems lost may land until its own time-outs end it.
+QUIET_S = 120.0
 _LOOK_BACK_MARGIN_S = 3600.0
 
 RecordUrl = Callable[[Alert], str]
@@ -27,20 +28,17 @@ class SlackDestination:
     """
 
     kind = "slack"
+    quiet_s = QUIET_S
+    pace: Pace | None = PACE
 
     def __init__(
         self,
         slack: Slack,
         *,
         record_url: RecordUrl = lambda alert: "",
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._slack = slack
         self._record_url = record_url
-        self._clock = clock
-        self._sleep = sleep
-        self._free_at: dict[str, float] = {}
 
     def __repr__(self) -> str:
         return f"SlackDestination({self._slack!r})"
@@ -53,7 +51,7 @@ class SlackDestination:
             fate: Outcome = "rejected" if error.fate == "rejected" else "not_sent"
             return Result(fate, reason=error.reason, retry_after_s=error.retry_after_s)
         try:
-            posted = self._post(message)
+            posted = self._slack.post(message)
         except SlackError as error:
             if order.thread and error.code in THREAD_CODES:  # the first message was deleted: say it in the channel
                 return self.send(_without_thread(order))
@@ -65,9 +63,9 @@ class SlackDestination:
         since = datetime.fromisoformat(order.alert.as_of).timestamp() - _LOOK_BACK_MARGIN_S
         try:
             channel, thread_ts = self._place(order)
-            posted = self._slack.find_delivery(
-                self._slack.channel_id(channel), order.key, since=since, thread_ts=thread_ts
-            )
+            channel_id = self._slack.channel_id(channel)
+            known = frozenset(str(w["ts"]) for w in order.witnesses if w.get("channel") == channel_id)
+            posted = self._slack.find_delivery(channel_id, order.key, since=since, thread_ts=thread_ts, witnesses=known)
         except SlackError as error:
             return Result("ambiguous", reason=error.reason, retry_after_s=error.retry_after_s)
         if posted is None:
@@ -123,23 +121,6 @@ class SlackDestination:
                 return name
             raise
         return mention if email == order.alert.owner_email else f"{name} · {mention}"
-
-    def _post(self, message: Mapping[str, object]) -> Posted:
-        self._pace(str(message["channel"]))
-        try:
-            return self._slack.post(message)
-        except SlackError as error:
-            wait_s = error.retry_after_s
-            if error.fate != "not_sent" or wait_s is None or wait_s > PATIENCE_S:
-                raise
-            self._sleep(wait_s)
-            return self._slack.post(message)
-
-    def _pace(self, channel: str) -> None:
-        wait_s = self._free_at.get(channel, 0.0) - self._clock()
-        if wait_s > 0:
-            self._sleep(min(wait_s, PATIENCE_S))
-        self._free_at[channel] = self._clock() + PACE_S
 
 
 def _address(order: Order) -> tuple[str, str]:

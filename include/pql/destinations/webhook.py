@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pql.clients.webhook import WebhookEndpoint, WebhookError
-from pql.types import Order, Result
+from pql.types import Order, Pace, Result
 
 EVENT_TYPE = "pql.alert"
 BODY_LIMIT = 20_000  # bytes; Standard Webhooks wants payloads under 20 kB
@@ -20,6 +20,8 @@ class WebhookDestination:
     """Sends alerts as `{"type", "timestamp", "data": {"key", "alert", "options"}}` (Standard Webhooks payload)."""
 
     kind = "webhook"
+    quiet_s = 0.0  # the receiver drops an id it has seen
+    pace: Pace | None = None
 
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         self._endpoint = endpoint

@@ -1,34 +1,26 @@
-"""One claimed delivery in, the state it ends this attempt in out: look for it, recheck it, mark it, send it, settle."""
+"""Claimed deliveries in, the state each ends this attempt in out: look for it, recheck it, mark it, send it, settle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from pql.clients.http import RemoteError
-from pql.outbox import claims
-from pql.outbox.backoff import (
-    RETRY_AFTER,
-    THROTTLED_FOR_AT_MOST,
-    is_over,
-    wait_after,
-    wait_as_told,
-    wait_unchecked,
-)
+from pql.outbox import claims, pace
+from pql.outbox.backoff import is_over, wait_unchecked
 from pql.outbox.claims import Claim
-from pql.outbox.objections import objection, thread_receipt
+from pql.outbox.objections import objection, thread_receipt, witnesses
+from pql.outbox.settling import LOST, Boundary, Settling
 from pql.plays.model import direct_lane
 from pql.store.engine import reading, writing
-from pql.types import Alert, Destination, Result, UserError
+from pql.types import Alert, BatchDestination, Destination, Order, Result, UserError
 
 Recheck = Callable[[Claim], str | Alert | None]
 """Why the delivery must not go out any more (SEM-W4); None if it may, or what it must say now (another owner). For a
 crm_update, which is no message, name only an exclusion or a block."""
-
-LOST = "lost"  # another worker has the row: nothing was written, and what was sent will be found by it
 
 
 @dataclass(frozen=True)
@@ -38,92 +30,121 @@ class Worker:
     engine: Engine
     recheck: Recheck
     clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    boundary: Boundary
 
-    def carry_out(self, claim: Claim, destination: Destination) -> str:
-        """Take one claimed delivery as far as it goes and return its state; raises nothing for what goes wrong.
+    def carry_out(self, claimed: Sequence[Claim], destination: Destination) -> list[str]:
+        """Take claimed deliveries of one destination as far as they go and return their states, in order.
 
-        What may have been sent before is looked for first (`Destination.find`); only if it is surely not there is
-        it sent again.
+        Raises nothing for what goes wrong: one failing row never fails its neighbours. What may have been sent before
+        is looked for first (`Destination.find`); only if it is surely not there is it sent again.
         """
-        if claim.maybe_sent:
-            with reading(self.engine) as conn:
-                thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
-            found = _asked(lambda: destination.find(claim.order(thread)))
+        if not isinstance(destination, BatchDestination):
+            return [self._one(claim, destination) for claim in claimed]
+        ready = [self._prepared(claim, destination) for claim in claimed]
+        sent = iter(self._send_together([each for each in ready if isinstance(each, Claim)], destination))
+        return [next(sent) if isinstance(each, Claim) else each for each in ready]
+
+    @property
+    def settling(self) -> Settling:
+        """What writes how attempts end."""
+        return Settling(self.engine, self.clock, self.boundary)
+
+    def _one(self, claim: Claim, destination: Destination) -> str:
+        ready = self._prepared(claim, destination)
+        if isinstance(ready, str):
+            return ready
+        later = self._turn(ready, destination)
+        return self._send(ready, destination) if later is None else self._wait(ready, later)
+
+    def _prepared(self, claim: Claim, destination: Destination) -> Claim | str:
+        """The claim, ready to be sent and with what it must say now; or the state in which this attempt ended."""
+        if claim.sent_at is not None:
+            found = self._found(claim, destination)
+            quiet_until = claim.sent_at + timedelta(seconds=destination.quiet_s)
+            if found.outcome == "not_sent" and self.clock() < quiet_until:
+                return self._look_again(claim, quiet_until)
             if found.outcome != "not_sent" or is_over(claim.attempt):
-                return self._settle(claim, found, looked=True)
+                return self.settling.settle(claim, found, destination.pace, looked=True)
         try:
             against = self._objection(claim)
         except Exception as error:  # the recheck asks a remote CRM: whatever it raises, do not send unchecked
             return self._unchecked(claim, error)
         if isinstance(against, str):
-            return self._write(claims.finish, claim, "suppressed", reason=against)
-        return self._send(claim if against is None else _saying(claim, against), destination)
+            return self.settling.finish(claim, "suppressed", reason=against)
+        return claim if against is None else _saying(claim, against)
+
+    def _found(self, claim: Claim, destination: Destination) -> Result:
+        with reading(self.engine) as conn:
+            thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
+            known = witnesses(conn, claim)
+        return _asked(lambda: destination.find(claim.order(thread, known)))
+
+    def _look_again(self, claim: Claim, at: datetime) -> str:
+        """Not there yet proves nothing while a slow request can still land."""
+        reason = f"not there yet; a slow request can still land until {at:%H:%M:%S} UTC"
+        return self.settling.put_back(claim, "ambiguous", at, reason, maybe_sent=True, counts=False)
 
     def _unchecked(self, claim: Claim, error: Exception) -> str:
         """Put the delivery back as one told to wait: it is not the delivery that failed, so no attempt is used up."""
         told = error.retry_after_s if isinstance(error, RemoteError) else None
         wait = wait_unchecked(self.clock() - claim.created_at, told)
         reason = f"could not be rechecked: {error if isinstance(error, UserError) else _words(error)}"
-        return self._settle(claim, Result("not_sent", reason=reason, retry_after_s=wait.total_seconds()))
+        result = Result("not_sent", reason=reason, retry_after_s=wait.total_seconds())
+        return self.settling.settle(claim, result, None)  # it is the CRM that cannot be asked: nobody else need wait
 
     def _objection(self, claim: Claim) -> str | Alert | None:
         with reading(self.engine) as conn:
             against = objection(conn, claim, self.clock())
         return against if against is not None else self.recheck(claim)
 
+    def _turn(self, claim: Claim, destination: Destination) -> datetime | None:
+        """Wait for the delivery's turn if that is near and return None, else when to come back."""
+        if destination.pace is None:
+            return None
+        with writing(self.engine) as conn:
+            at, taken = pace.reserve(conn, pace.place(destination.pace, claim), destination.pace, self.clock())
+        if not taken:
+            return at
+        ahead_s = (at - self.clock()).total_seconds()
+        if ahead_s > 0:
+            self.sleep(ahead_s)
+        return None
+
+    def _wait(self, claim: Claim, at: datetime) -> str:
+        return self.settling.put_back(claim, "retry", at, "waits for its turn", counts=False)
+
     def _send(self, claim: Claim, destination: Destination) -> str:
+        (order,) = self._marked([claim])
+        if order is None:
+            return LOST
+        result = _asked(lambda: destination.send(order))
+        self.boundary("sent")
+        return self.settling.settle(claim, result, destination.pace)
+
+    def _send_together(self, ready: Sequence[Claim], destination: BatchDestination) -> list[str]:
+        """One request for many; each row has its own outcome."""
+        later = self._turn(ready[0], destination) if ready else None
+        if later is not None:
+            return [self._wait(claim, later) for claim in ready]
+        orders = self._marked(ready)
+        results = iter(_all_asked(destination, [order for order in orders if order is not None]))
+        self.boundary("sent")
+        return [
+            LOST if order is None else self.settling.settle(claim, next(results), destination.pace)
+            for claim, order in zip(ready, orders, strict=True)
+        ]
+
+    def _marked(self, ready: Sequence[Claim]) -> list[Order | None]:
+        """What to send, marked before it leaves; None for a row that is no longer ours."""
+        orders: list[Order | None] = []
         with writing(self.engine) as conn:
-            thread = thread_receipt(conn, claim)
-            if not claims.begin_sending(conn, claim, now=self.clock(), threaded=thread is not None):
-                return LOST
-        return self._settle(claim, _asked(lambda: destination.send(claim.order(thread))))
-
-    def _settle(self, claim: Claim, result: Result, *, looked: bool = False) -> str:
-        if result.outcome == "delivered":
-            return self._write(claims.finish, claim, "delivered", receipt=result.receipt)
-        if result.outcome == "rejected":
-            return self._write(claims.finish, claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
-        return self._try_again(claim, result, looked)
-
-    def _try_again(self, claim: Claim, result: Result, looked: bool) -> str:
-        now = self.clock()
-        maybe_sent = result.outcome == "ambiguous"
-        throttled = (
-            result.retry_after_s is not None
-            and not maybe_sent
-            and now - claim.created_at < THROTTLED_FOR_AT_MOST
-            and not is_over(claim.attempt)
-        )
-        wait = self._wait(claim, result, throttled, look_once_more=maybe_sent and not looked)
-        if wait is None:
-            return self._write(claims.finish, claim, "dead", reason=_gave_up(claim, result), maybe_sent=maybe_sent)
-        with writing(self.engine) as conn:
-            ours = claims.put_back(
-                conn,
-                claim,
-                not_before=now + wait,
-                reason=result.reason or result.outcome,
-                maybe_sent=maybe_sent,
-                counts=not throttled,  # being told to wait is no failure: a rate limit loses nothing
-            )
-        return ("ambiguous" if maybe_sent else "retry") if ours else LOST
-
-    def _wait(self, claim: Claim, result: Result, throttled: bool, *, look_once_more: bool) -> timedelta | None:
-        if throttled and result.retry_after_s is not None:
-            return wait_as_told(claim.key, claim.attempt, result.retry_after_s)
-        wait = wait_after(claim.key, claim.attempt)
-        # The last attempt may have had its effect: before it is called dead it is looked for.
-        return RETRY_AFTER[0] if wait is None and look_once_more else wait
-
-    def _write(
-        self,
-        how: Callable[..., bool],
-        claim: Claim,
-        state: str,
-        **values: object,
-    ) -> str:
-        with writing(self.engine) as conn:
-            return state if how(conn, claim, state, now=self.clock(), **values) else LOST
+            for claim in ready:
+                thread = thread_receipt(conn, claim)
+                ours = claims.begin_sending(conn, claim, now=self.clock(), threaded=thread is not None)
+                orders.append(claim.order(thread) if ours else None)
+        self.boundary("marked sending")
+        return orders
 
 
 def _saying(claim: Claim, alert: Alert) -> Claim:
@@ -142,13 +163,13 @@ def _asked(ask: Callable[[], Result]) -> Result:
         return Result("ambiguous", reason=_words(error))
 
 
+def _all_asked(destination: BatchDestination, orders: Sequence[Order]) -> Sequence[Result]:
+    try:
+        return destination.send_many(orders) if orders else ()
+    except Exception as error:
+        return [Result("ambiguous", reason=_words(error))] * len(orders)
+
+
 def _words(error: Exception) -> str:
     # The type alone: messages of network errors carry URLs, and URLs carry secrets.
     return f"{type(error).__name__} was raised"
-
-
-def _gave_up(claim: Claim, result: Result) -> str:
-    last = result.reason or result.outcome
-    if result.outcome == "ambiguous":
-        return f"gave up after {claim.attempt} attempts, it may or may not have arrived, look before retrying: {last}"
-    return f"gave up after {claim.attempt} attempts: {last}"

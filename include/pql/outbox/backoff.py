@@ -13,8 +13,10 @@ RETRY_AFTER = (
     timedelta(hours=5),
     timedelta(hours=10),
 )
+LAST_ATTEMPT = len(RETRY_AFTER) + 1  # in which something may be sent
 SPREAD = 0.25  # a wait is up to this share longer, so that rows which failed together do not return together
 THROTTLED_FOR_AT_MOST = timedelta(days=3)
+LONGEST_TOLD = timedelta(days=1)
 _LONGEST_UNCHECKED = timedelta(minutes=30)
 _SHORTEST = timedelta(seconds=1)
 
@@ -40,12 +42,18 @@ def is_over(attempt: int) -> bool:
     >>> is_over(7), is_over(8)
     (False, True)
     """
-    return attempt > len(RETRY_AFTER) + 1
+    return attempt > LAST_ATTEMPT
 
 
 def wait_as_told(key: str, attempt: int, retry_after_s: float) -> timedelta:
-    """Return the wait a destination asked for (`Retry-After`), never shorter than it asked, at least a second."""
-    return max(_SHORTEST, _spread(timedelta(seconds=retry_after_s), key, attempt))
+    """Return the wait a destination asked for (`Retry-After`): at least a second, at most a day, else as it asked.
+
+    Daily quotas exist; a slip of the vendor's that says years delays nothing for years.
+
+    >>> [str(wait_as_told("pql-1", 1, s).total_seconds() // 60) for s in (0, 300, 999_999_999)]
+    ['0.0', '5.0', '1440.0']
+    """
+    return min(max(_SHORTEST, _spread(timedelta(seconds=min(retry_after_s, 86_400)), key, attempt)), LONGEST_TOLD)
 
 
 def wait_unchecked(age: timedelta, retry_after_s: float | None) -> timedelta:

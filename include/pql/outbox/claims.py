@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
+from pql.outbox.backoff import LAST_ATTEMPT
 from pql.plays.model import Kind, load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries
@@ -38,12 +39,17 @@ class Claim:
     options: Mapping[str, Any]
     alert: Alert
     thread_of: int | None
-    maybe_sent: bool  # an earlier attempt may have had its effect: find before sending
+    sent_at: datetime | None  # when an earlier attempt left that may have had its effect: find before sending
     created_at: datetime
 
-    def order(self, thread: Mapping[str, Any] | None) -> Order:
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether an earlier attempt may have had its effect."""
+        return self.sent_at is not None
+
+    def order(self, thread: Mapping[str, Any] | None, witnesses: tuple[Mapping[str, Any], ...] = ()) -> Order:
         """Return the delivery as its destination sees it, to be answered under `thread` if there is one."""
-        return Order(self.id, self.key, self.kind, self.options, self.alert, thread, self.attempt)
+        return Order(self.id, self.key, self.kind, self.options, self.alert, thread, self.attempt, witnesses)
 
 
 def claim(
@@ -90,9 +96,10 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def waits_for_thread() -> ColumnElement[bool]:
-    """Return the condition that the message a row answers under is not finished yet."""
+    """Return the condition that the message a row answers under is not finished yet, nor unclear for good."""
     parent = deliveries.alias("parent")
-    return exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED))
+    unclear = and_(parent.c.state == "ambiguous", parent.c.attempt > LAST_ATTEMPT)
+    return exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED), ~unclear)
 
 
 def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bool) -> bool:
@@ -183,6 +190,6 @@ def _claim(row: Row[Any]) -> Claim:
         options=row.options,
         alert=load_alert(row.alert),
         thread_of=row.thread_of,
-        maybe_sent=row.sent_at is not None,
+        sent_at=to_aware(row.sent_at),
         created_at=to_aware(row.created_at),
     )

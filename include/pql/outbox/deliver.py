@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, func, select
 
 from pql.outbox import claims
-from pql.outbox.attempt import LOST, Recheck, Worker
+from pql.outbox.attempt import Recheck, Worker
 from pql.outbox.claims import Claim
+from pql.outbox.settling import LOST, Boundary
 from pql.store.engine import reading, writing
 from pql.store.instants import to_aware
 from pql.store.tables import deliveries
-from pql.types import Destination
+from pql.types import BatchDestination, Destination
 
 BATCH = 10
 WAIT_IN_PLACE = timedelta(seconds=5)
@@ -50,13 +51,15 @@ def deliver(
     only: Collection[int] | None = None,
     max_seconds: float = 600,
     owner: str | None = None,
+    boundary: Boundary = lambda name: None,
 ) -> DeliverReport:
     """Carry out what is due for `destinations` (of the ids `only`, if given) and report how it ended.
 
     Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back.
     Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4).
     """
-    drain = _Drain(Worker(engine, recheck, clock), destinations, only, owner or f"{socket.gethostname()}:{os.getpid()}")
+    worker = Worker(engine, recheck, clock, sleep, boundary)
+    drain = _Drain(worker, destinations, only, owner or f"{socket.gethostname()}:{os.getpid()}")
     deadline = clock() + timedelta(seconds=max_seconds)
     while clock() < deadline:
         took = sum(drain.batch(name, deadline) for name in sorted(destinations))
@@ -75,11 +78,18 @@ class _Drain:
 
     def batch(self, name: str, deadline: datetime) -> int:
         """Claim a batch for the destination `name` and carry it out; return how many rows it had."""
+        destination = self.destinations[name]
+        size = destination.batch_size if isinstance(destination, BatchDestination) else BATCH
+        self.worker.boundary("before claim")
         with writing(self.worker.engine) as conn:
-            claimed = claims.claim(conn, name, owner=self.owner, now=self.worker.clock(), limit=BATCH, only=self.only)
-        for each in claimed:
-            state = self._late(each) if self.worker.clock() >= deadline else self._one(each)
-            self.counts.setdefault(name, Counter())[state] += 1
+            claimed = claims.claim(conn, name, owner=self.owner, now=self.worker.clock(), limit=size, only=self.only)
+        if claimed:
+            self.worker.boundary("claimed")
+        one_by_one = [claimed] if isinstance(destination, BatchDestination) else [(each,) for each in claimed]
+        for together in one_by_one:
+            late = self.worker.clock() >= deadline
+            states = [self._late(c) for c in together] if late else self.worker.carry_out(together, destination)
+            self.counts.setdefault(name, Counter()).update(states)
         return len(claimed)
 
     def wait(self, sleep: Callable[[float], None], deadline: datetime) -> bool:
@@ -98,9 +108,6 @@ class _Drain:
         query = select(deliveries.c.destination).where(claims.is_due(self.worker.clock())).distinct()
         with reading(self.worker.engine) as conn:
             return tuple(sorted(set(conn.execute(query).scalars()) - set(self.destinations)))
-
-    def _one(self, claim: Claim) -> str:
-        return self.worker.carry_out(claim, self.destinations[claim.destination])
 
     def _late(self, claim: Claim) -> str:
         now = self.worker.clock()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select
 
-from pql.outbox.claims import UNFINISHED, is_due
+from pql.outbox.claims import is_due, waits_for_thread
 from pql.store.engine import reading
 from pql.store.tables import deliveries
 
@@ -23,10 +23,7 @@ def due(engine: Engine, now: datetime, *, batch_size: int = BATCH) -> list[tuple
         .where(is_due(now))
         .order_by(deliveries.c.destination, deliveries.c.id)
     )
-    parents = select(deliveries.c.id).where(
-        deliveries.c.state.in_(UNFINISHED),
-        deliveries.c.id.in_(select(deliveries.c.thread_of).where(deliveries.c.thread_of.is_not(None))),
-    )
+    parents = select(deliveries.c.thread_of).where(waits_for_thread())
     with reading(engine) as conn:
         rows = conn.execute(query).all()
         unfinished = set(conn.execute(parents).scalars())

@@ -14,6 +14,7 @@ from pql.store.facts import MERGED
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes
 
+_WITNESSES = 5
 _ENDS_ANY = ("blocked", "excluded", "only")
 
 
@@ -39,6 +40,24 @@ def thread_receipt(conn: Connection, claim: Claim) -> Mapping[str, Any] | None:
     query = select(deliveries.c.receipt).where(deliveries.c.id == claim.thread_of, deliveries.c.state == "delivered")
     receipt: Mapping[str, Any] | None = conn.execute(query).scalar()
     return receipt
+
+
+def witnesses(conn: Connection, claim: Claim) -> tuple[Mapping[str, Any], ...]:
+    """Return receipts of the newest messages that surely stand in the delivery's channel itself, at most five."""
+    columns = deliveries.c
+    query = (
+        select(columns.receipt)
+        .where(
+            columns.destination == claim.destination,
+            columns.lane == claim.lane,
+            columns.kind == claim.kind,
+            columns.state == "delivered",
+            columns.thread_of.is_(None),
+        )
+        .order_by(columns.finished_at.desc())
+        .limit(_WITNESSES)
+    )
+    return tuple(receipt for receipt in conn.execute(query).scalars() if receipt and receipt.get("ts"))
 
 
 def _closed(conn: Connection, claim: Claim) -> str | None:

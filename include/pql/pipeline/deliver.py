@@ -11,7 +11,7 @@ from typing import Any
 from pql import destinations, outbox
 from pql.pipeline.project import Project
 from pql.pipeline.recheck import rechecker
-from pql.types import Destination, Order, Result, UnknownConnection, UserError
+from pql.types import Destination, Order, Pace, Result, UnknownConnection, UserError
 
 
 def due(project: Project, *, now: datetime) -> list[dict[str, Any]]:
@@ -48,6 +48,8 @@ class Unusable:
 
     reason: str
     kind: str = "unusable"
+    quiet_s: float = 0.0
+    pace: Pace | None = None
 
     def send(self, order: Order) -> Result:
         """Nothing is sent."""

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pql.sandbox.credentials import SLACK_TOKEN
 from pql.sandbox.slack_message import Answer, Args, SlackError, message
-from pql.sandbox.slack_state import BOT_ID, BOT_USER, TEAM_ID, Conversation, Message, Workspace
+from pql.sandbox.slack_state import BOT_ID, BOT_USER, TEAM_ID, Conversation, Message, Workspace, joined
 from pql.sandbox.world import Window, World
 
 BURST, BURST_SECONDS = 5, 5.0  # messages a channel takes: one a second, a few at once
@@ -139,7 +139,8 @@ class Calls:
         top = [
             m for m in conversation.messages.values() if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("broadcast")
         ]
-        return self._page(conversation, sorted(top, key=lambda m: str(m["ts"]), reverse=True), args)
+        beginning = [] if conversation.user else [joined()]
+        return self._page(conversation, sorted(top + beginning, key=lambda m: str(m["ts"]), reverse=True), args)
 
     def replies(self, args: Args) -> Answer:
         conversation, thread = self._readable(args), str(args.get("ts", ""))

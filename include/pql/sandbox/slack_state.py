@@ -117,6 +117,12 @@ class Workspace:
             messages[ts] = {**fixed, "ts": ts, **effect["message"]}
 
 
+def joined() -> Message:
+    """What every channel's history begins with: the bot joined it."""
+    said = f"<@{BOT_USER}> has joined the channel"
+    return {"type": "message", "subtype": "channel_join", "user": BOT_USER, "ts": "1704067200.000100", "text": said}
+
+
 def _users() -> list[User]:
     people = [User(_id("U", o[3]), f"{o[1]} {o[2]}", o[3]) for o in names.OWNERS if o[4]]
     return [*people, User(BOT_USER, "PQL", "")]

@@ -243,6 +243,7 @@ paces = Table(
     metadata,
     Column("name", String(500), primary_key=True),
     Column("free_at", DateTime, nullable=False),
+    Column("held_until", DateTime),  # its destination asked to be left alone
 )
 
 ops_states = Table(
