@@ -18,7 +18,10 @@ from pql.pipeline.project import Project, init, opened, paths_from_environment
 from pql.settings import Paths
 from pql.types import UserError
 
-ORDER = ("init", "new", "check", "schema", "preview", "ingest", "score", "decide", "run", "deliver", "replay", "explain")
+ORDER = (
+    *("init", "new", "check", "schema", "preview"),
+    *("ingest", "score", "decide", "run", "deliver", "replay", "explain"),
+)
 
 
 class InOrder(TyperGroup):
