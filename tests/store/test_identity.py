@@ -175,6 +175,15 @@ def test_a_user_keeps_his_key_when_his_account_changes(story: Any) -> None:
     assert story.facts().rekeyed == frozenset()
 
 
+def test_users_who_move_together_each_keep_their_stay(story: Any) -> None:
+    """SEM-W1: a company is recognised, and the stays of all of its users follow to it in one run."""
+    _carry(story, {"a": "user:a", "b": "user:b"}, at=T0, subject="user")
+    for user in ("a", "b"):
+        story.opens(f"user:{user}", account=f"user:{user}")
+    _carry(story, {"a": "domain:acme.com", "b": "domain:acme.com"}, at=T0 + DAY, subject="user")
+    assert {story.facts().subject(f"user:{user}").open.account_key for user in ("a", "b")} == {"domain:acme.com"}
+
+
 def test_a_merged_user_takes_his_episode_along(story: Any) -> None:
     """SEM-W3: when a user id is merged into another, the episode follows; a rerun finds nothing left to do."""
     _carry(story, {"old": "org:1"}, at=T0, subject="user")

@@ -42,13 +42,15 @@ def move_account(conn: Connection, old: str, new: str) -> None:
 
 def reassign_users(conn: Connection, definitions: Collection[str], account_keys: Mapping[str, str]) -> None:
     """Give user subjects (subject key → account key) their new account; the subjects keep their keys."""
-    if not definitions or not account_keys:
-        return
-    moves = [{"subject": subject, "account": key} for subject, key in sorted(account_keys.items())]
-    for table in (episodes, occurrences, decided):
+    moves = [
+        {"of": definition, "subject": subject, "account": key}
+        for definition in sorted(definitions)
+        for subject, key in sorted(account_keys.items())
+    ]
+    for table in (episodes, occurrences, decided) if moves else ():
         conn.execute(
             update(table)
-            .where(table.c.definition.in_(sorted(definitions)), table.c.subject_key == bindparam("subject"))
+            .where(table.c.definition == bindparam("of"), table.c.subject_key == bindparam("subject"))
             .values(account_key=bindparam("account")),
             moves,
         )
