@@ -1,47 +1,139 @@
-"""Why: one account at one moment, its stages, its points line by line, its path through `qualify`, what was decided."""
+"""Why: one account at one moment, its stages, its points line by line, what moved them, its path through `qualify`,
+what was decided, and the nearest ways to qualify."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import pandas as pd
-from sqlalchemy import select
 
-from pql import outbox, scoring, store
+from pql import features, scoring, store
 from pql.definition.model import Definition
+from pql.insight import ledger_then
+from pql.insight.ledger_then import LedgerThen
+from pql.insight.moved import Then, moved
+from pql.insight.nearby import narrow
+from pql.insight.nearest import Rules, nearest
+from pql.insight.verdict import blocked_by, verdict
 from pql.insight.whom import account_key
-from pql.pipeline.lake_at import champions_of, scores_before, with_deltas
-from pql.pipeline.moments import checked
+from pql.pipeline.lake_at import DELTAS, champions_of
+from pql.pipeline.moments import checked, local_midnight
 from pql.pipeline.project import Project
-from pql.pipeline.snapshots import panel
-from pql.store import blocks
-from pql.store.instants import to_aware
-from pql.store.tables import decided, episodes
+from pql.usage import needs_of
+
+SINCE = {"score_delta_night": "night", "score_delta_week": "week"}
 
 
-def explain(project: Project, wanted: str, *, as_of: datetime, now: datetime) -> list[dict[str, Any]]:
-    """One explanation for each definition and subject of the account, as plain values.
+def explain(
+    project: Project, wanted: str, *, as_of: datetime, now: datetime, definition: str | None = None
+) -> list[dict[str, Any]]:
+    """One explanation for each definition (or the one named) and subject of the account, as plain values.
 
-    Keys: definition, title, subject_key, account_key, name, as_of, activation_pct, stages, score, lines (they add up
-    to the score), score_delta_night, score_delta_week, grade, path (the tree through `qualify`), qualified,
-    champions, episodes, deliveries, blocks, alert (why it did or did not).
+    By today's data and rules, as of `as_of`: definition, title, subject_key, account_key, name, as_of, size,
+    activation_pct, stages (stage, reached_at), score, grade, lines (points, text; they add up to the score), path (the
+    tree through `qualify`: text, verdict, parts, name, wanted, actual), qualified, champions, nearest (see
+    `insight.nearest`), moved (`night` and `week`: see `insight.moved`), score_delta_night, score_delta_week.
+
+    As the ledger had it then: alert (why it did or did not), seen (run, kind, as_of, decided_at, score, qualified, by
+    the rules and data of that run; None if no run had looked), episodes, blocks, deliveries (with today's state).
+
+    Raises UserError for an account or a definition that is not there, or a moment in the future.
     """
     as_of = checked(as_of, now)
     key = account_key(project, wanted, now=as_of)
-    explained = []
+    chosen = project.definitions if definition is None else (project.definition(definition),)
+    if not chosen:
+        return []
+    moments = _moments(project, as_of)
     with closing(project.lake.connect()) as lake:
-        for definition in project.definitions:
-            rows = panel(project, lake, definition, [as_of], {key})
-            rows = with_deltas(rows, scores_before(project, definition, as_of)).reset_index(drop=True)
-            champions = champions_of(project, lake, definition, {key}, as_of).get(key, ())
-            for position in range(len(rows)):
-                one = _score_part(definition, rows.iloc[position])
-                one["champions"] = [asdict(c) for c in champions]
-                explained.append(one | _ledger_part(project, definition, one, as_of, now))
-    return explained
+        _prepare(project, lake, chosen, sorted({as_of, *moments.values()}), key)
+        champions = [asdict(c) for c in champions_of(project, lake, chosen[0], {key}, as_of).get(key, ())]
+        found = []
+        for each in chosen:
+            about = _About(project, each, as_of, now, moments)
+            found += [one | {"champions": champions} for one in about.subjects(lake, key)]
+    return found
+
+
+def _moments(project: Project, as_of: datetime) -> dict[str, datetime]:
+    """The nights that deltas are taken against (SEM-S3)."""
+    return {SINCE[name]: local_midnight(as_of, project.zone, nights) for name, nights in DELTAS.items()}
+
+
+def _prepare(
+    project: Project,
+    lake: duckdb.DuckDBPyConnection,
+    definitions: Sequence[Definition],
+    moments: Sequence[datetime],
+    key: str,
+) -> None:
+    needs = {need for definition in definitions for need in needs_of(definition)}
+    project.lake.prepare(lake, sorted(needs, key=lambda need: need.key), moments)
+    narrow(lake, project.engine, key)
+
+
+class _About:
+    """One definition's explanations of the subjects of one account."""
+
+    def __init__(
+        self, project: Project, definition: Definition, as_of: datetime, now: datetime, moments: dict[str, datetime]
+    ) -> None:
+        self.project, self.definition, self.as_of, self.now, self.moments = project, definition, as_of, now, moments
+        self.rules = Rules(definition, project.settings.timezone, tuple(project.settings.own_domains))
+
+    def subjects(self, lake: duckdb.DuckDBPyConnection, key: str) -> list[dict[str, Any]]:
+        """One explanation per subject that had been seen by then; `lake` is narrowed to the account."""
+        rows = self.rules.score(
+            features.build(
+                lake,
+                self.definition,
+                sorted({self.as_of, *self.moments.values()}),
+                timezone=self.project.settings.timezone,
+                free_mail_domains=self.project.free_mail_domains,
+                accounts={key},
+            )
+        )
+        here = rows[rows["as_of"] == _naive(self.as_of)]
+        subjects = list(here["subject_key"])
+        stored = {
+            at: self.project.lake.read_some_scores(self.definition.id, "nightly", at, subjects)
+            for at in self.moments.values()
+        }
+        return [self.explained(here.iloc[[i]].reset_index(drop=True), rows, stored) for i in range(len(here))]
+
+    def explained(
+        self, row: pd.DataFrame, rows: pd.DataFrame, stored: dict[datetime, pd.DataFrame | None]
+    ) -> dict[str, Any]:
+        with store.reading(self.project.engine) as connection:
+            then = ledger_then.read(self.project, connection, self.definition, row.iloc[0], self.as_of, self.now)
+        subject = row["subject_key"].iloc[0]
+        moves = {
+            since: moved(
+                self.definition,
+                row,
+                Then(
+                    at,
+                    stored[at] is not None,
+                    _of(stored[at], subject),
+                    _of(rows[rows["as_of"] == _naive(at)], subject),
+                ),
+                timezone=self.project.settings.timezone,
+            )
+            for since, at in self.moments.items()
+        }
+        return {
+            **_score_part(self.definition, row.iloc[0]),
+            **{name: moves[since]["delta"] for name, since in SINCE.items()},
+            "moved": moves,
+            "nearest": nearest(self.rules, row, blocked=blocked_by(row, then)),
+            **_ledger_part(then),
+            "alert": verdict(self.definition, row, then, now=self.now, zone=self.project.zone),
+        }
 
 
 def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
@@ -60,8 +152,6 @@ def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
             for index, stage in enumerate(definition.stages)
         ],
         "score": int(plain["score"]),
-        "score_delta_night": _known(plain.get("score_delta_night")),
-        "score_delta_week": _known(plain.get("score_delta_week")),
         "grade": plain["grade"],
         "lines": [asdict(reason) for reason in scoring.reasons(definition, plain)],
         "path": asdict(scoring.condition_tree(definition, row)),
@@ -69,78 +159,49 @@ def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
     }
 
 
-def _ledger_part(
-    project: Project, definition: Definition, one: dict[str, Any], as_of: datetime, now: datetime
-) -> dict[str, Any]:
-    subject, account = one["subject_key"], one["account_key"]
-    with store.reading(project.engine) as connection:
-        stays = connection.execute(
-            select(episodes)
-            .where(episodes.c.definition == definition.id, episodes.c.subject_key == subject)
-            .order_by(episodes.c.id)
-        ).all()
-        at = connection.execute(
-            select(decided.c.decided_as_of).where(
-                decided.c.definition == definition.id, decided.c.subject_key == subject
-            )
-        ).scalar()
-        active = blocks.active(connection, now, [account]).get(account, ())
-        sent = [
-            d for d in outbox.list_deliveries(connection, account_key=account) if definition.id in d.alert.definitions
-        ]
-    found = [
-        {
-            "opened_as_of": to_aware(stay.opened_as_of).isoformat(),
-            "silent_reason": stay.silent_reason,
-            "released": stay.released_at is not None,
-            "closed_as_of": _aware(stay.closed_as_of),
-            "close_reason": stay.close_reason,
-            "returns_after": _aware(stay.returns_after),
+def _ledger_part(then: LedgerThen) -> dict[str, Any]:
+    look = then.look
+    seen = None
+    if look is not None:
+        seen = {
+            "run": look.run_id,
+            "kind": look.kind,
+            "as_of": look.as_of.isoformat(),
+            "decided_at": look.decided_at.isoformat(),
+            "score": int(look.row["score"]),
+            "qualified": bool(look.row["qualified"]),
+            "rules_hash": str(look.row["rules_hash"]),
         }
-        for stay in stays
-    ]
     return {
-        "episodes": found,
-        "blocks": [{"kind": b.kind, "reason": b.reason, "until": _instant(b.until)} for b in active],
-        "deliveries": [
-            {"id": d.id, "what": d.lane, "state": d.state, "receipt": d.receipt, "reason": d.reason} for d in sent
+        "seen": seen,
+        "episodes": [
+            {
+                "opened_as_of": stay.opened_as_of.isoformat(),
+                "silent_reason": stay.silent_reason,
+                "released": stay.released_at is not None,
+                "closed_as_of": _instant(stay.closed_as_of),
+                "close_reason": stay.close_reason,
+                "returns_after": _instant(stay.returns_after),
+            }
+            for stay in then.stays
         ],
-        "alert": _verdict(definition, one, found, bool(active), at is not None),
+        "blocks": [{"kind": b.kind, "reason": b.reason, "until": _instant(b.until)} for b in then.blocks],
+        "deliveries": [
+            {"id": d.id, "what": d.what, "state": d.state, "receipt": d.receipt, "reason": d.reason} for d in then.sent
+        ],
     }
 
 
-SILENCES = {
-    "baseline": "it was already qualified when the definition went live (the silent baseline)",
-    "stale": "by today's data and rules it qualified a week earlier already: old news",
-    "identity": "its account key changed in that run, which announces nothing",
-    "at_most": "the play had fired within its period already",
-}
+def _of(rows: pd.DataFrame | None, subject: str) -> pd.DataFrame | None:
+    """The subject's row alone, None if there is none."""
+    if rows is None:
+        return None
+    found = rows[rows["subject_key"] == subject].reset_index(drop=True)
+    return found if len(found) else None
 
 
-def _verdict(
-    definition: Definition, one: dict[str, Any], stays: list[dict[str, Any]], blocked: bool, was_decided: bool
-) -> str:
-    """Why it alerted, or did not, in one sentence."""
-    current = next((stay for stay in reversed(stays) if stay["closed_as_of"] is None), None)
-    if definition.status != "live":
-        return f"no alert: the definition is {definition.status}"
-    if current is not None and (current["silent_reason"] is None or current["released"]):
-        return f"announced: an episode is open since {current['opened_as_of'][:16]}"
-    if current is not None:
-        reason = SILENCES.get(current["silent_reason"], current["silent_reason"])
-        return f"no alert: open since {current['opened_as_of'][:16]}, silently, because {reason} (pql release)"
-    if blocked:
-        return "no alert: the account is blocked"
-    if stays and stays[-1]["returns_after"]:
-        last = stays[-1]
-        return f"no alert: its last stay ended ({last['close_reason']}), it can return {last['returns_after'][:16]}"
-    if not one["qualified"]:
-        return "no alert: it does not qualify"
-    return (
-        "no alert yet: it qualifies and waits for the next live run"
-        if was_decided
-        else "no alert: no live run has looked at it yet"
-    )
+def _naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
 
 
 def _known(value: Any) -> Any:
@@ -149,7 +210,3 @@ def _known(value: Any) -> Any:
 
 def _instant(value: Any) -> str | None:
     return None if _known(value) is None else str(value.isoformat())
-
-
-def _aware(value: datetime | None) -> str | None:
-    return None if value is None else to_aware(value).isoformat()

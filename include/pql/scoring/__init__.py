@@ -1,7 +1,7 @@
 """Features in, stages, points, reasons and the qualified flag out; pure."""
 
-from pql.scoring.explain import Step, condition_tree
+from pql.scoring.explain import Line, Step, condition_tree, score_lines
 from pql.scoring.reasons import reasons
 from pql.scoring.score import score
 
-__all__ = ["Step", "condition_tree", "reasons", "score"]
+__all__ = ["Line", "Step", "condition_tree", "reasons", "score", "score_lines"]

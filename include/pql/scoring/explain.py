@@ -1,4 +1,4 @@
-"""Why is this row (not) qualified? The path through `qualify`, each step true, false, unknown or not yet."""
+"""Why is this row (not) qualified, and of what does its score consist? The path through `qualify`, and every line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from pql.definition.model import All, Any, Compare, Condition, Definition, Not
 from pql.scoring.conditions import evaluate
-from pql.scoring.reasons import words
+from pql.scoring.reasons import Row, is_unknown, line_reason, words
 from pql.scoring.wording import humanise, number
 
 Verdict = Literal["true", "false", "unknown", "not yet"]
@@ -17,11 +17,43 @@ Verdict = Literal["true", "false", "unknown", "not yet"]
 
 @dataclass(frozen=True)
 class Step:
-    """One condition, its verdict on the row, and what it consists of."""
+    """One condition, its verdict on the row, and what it consists of.
+
+    A comparison has `name` (what is compared), `wanted` ("at least 3") and `actual` ("messages on 2 of the last 7
+    days"); its `text` holds all three.
+    """
 
     text: str
     verdict: Verdict
     parts: tuple[Step, ...] = ()
+    name: str = ""
+    wanted: str = ""
+    actual: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One addend of the score: `name` is its column ("line.3", "limit.value"), all points of a row add up to it."""
+
+    name: str
+    points: int
+    text: str
+
+
+def score_lines(definition: Definition, row: Row) -> tuple[Line, ...]:
+    """Every addend of the row's score in the definition's order, also those of 0 points."""
+    found: list[Line] = []
+    index = 0
+    for group in definition.score.groups:
+        for line in group.lines:
+            name = f"line.{index}"
+            points = int(row[name])
+            found.append(Line(name, points, line_reason(definition, line, row, points).text))
+            index += 1
+        found.append(Line(f"limit.{group.name}", int(row[f"limit.{group.name}"]), f"limit of {group.name}"))
+    low, high = definition.score.scale
+    found.append(Line("limit.scale", int(row["limit.scale"]), f"limit of the scale ({low}–{high})"))
+    return tuple(found)
 
 
 def condition_tree(definition: Definition, row: pd.Series) -> Step:
@@ -31,12 +63,22 @@ def condition_tree(definition: Definition, row: pd.Series) -> Step:
     """
     frame = row.to_frame().T.infer_objects().reset_index(drop=True)
     entry = (
-        Step(f"active within {definition.alive_days} days", _flag(bool(row["alive"]))),
-        Step("allowed by `only`", _verdict(row["only_ok"])),
-        Step("not excluded", _flag(not row["excluded"])),
+        Step(f"active within {definition.alive_days} days", _flag(bool(row["alive"])), name="alive"),
+        Step("allowed by `only`", _verdict(row["only_ok"]), _only(definition, row), name="only"),
+        Step("not excluded", _flag(not row["excluded"]), name="excluded"),
     )
     path = _step(definition, definition.qualify, frame)
     return Step("qualified", _flag(bool(row["qualified"])), (*entry, path))
+
+
+def _only(definition: Definition, row: pd.Series) -> tuple[Step, ...]:
+    """The attributes of `only:` that do not, or not surely, let the row in."""
+    if _verdict(row["only_ok"]) == "true":
+        return ()
+    frame = row.to_frame().T.infer_objects().reset_index(drop=True)
+    asked = [Compare("attribute", attribute, one_of=allowed) for attribute, allowed in definition.only]
+    steps = [_step(definition, compare, frame) for compare in asked]
+    return tuple(step for step in steps if step.verdict != "true")
 
 
 def _flag(holds: bool) -> Verdict:
@@ -57,7 +99,7 @@ def _step(definition: Definition, condition: Condition, frame: pd.DataFrame) -> 
         case Not(of):
             return Step("not", verdict, (_step(definition, of, frame),))
         case Compare(operand="criterion", name=name):
-            return Step(name, verdict, (_step(definition, dict(definition.criteria)[name], frame),))
+            return Step(name, verdict, (_step(definition, dict(definition.criteria)[name], frame),), name=name)
         case Compare():
             return _comparison(definition, condition, frame, verdict)
 
@@ -65,17 +107,22 @@ def _step(definition: Definition, condition: Condition, frame: pd.DataFrame) -> 
 def _comparison(definition: Definition, condition: Compare, frame: pd.DataFrame, verdict: Verdict) -> Step:
     row = frame.iloc[0]
     wanted = _wanted(condition, str(row["size"]))
+    if condition.operand == "stage":
+        return Step(f"stage “{condition.name}” reached", verdict, name=condition.name)
     if condition.operand == "signal":
         if verdict == "unknown" and bool(row.get(f"not_yet.{condition.name}", False)):
             verdict = "not yet"
-        found = words(definition, condition.name, row[f"signal.{condition.name}"])
-        return Step(f"{condition.name} {wanted} ({found})".replace("  ", " "), verdict)
-    if condition.operand == "stage":
-        return Step(f"stage “{condition.name}” reached", verdict)
-    column = f"attr.{condition.name}" if condition.operand == "attribute" else condition.operand
-    value = row.get(column)
-    found = "unknown" if pd.isna(value) else str(value)
-    return Step(f"{humanise(condition.name or condition.operand)} {wanted} ({found})", verdict)
+        name, actual = condition.name, words(definition, condition.name, row[f"signal.{condition.name}"])
+    else:
+        value = row.get(_column(condition))
+        name, actual = humanise(condition.name or condition.operand), "unknown" if is_unknown(value) else str(value)
+    return Step(f"{name} {wanted} ({actual})".replace("  ", " "), verdict, (), name, wanted, actual)
+
+
+def _column(condition: Compare) -> str:
+    if condition.operand == "attribute":
+        return f"attr.{condition.name}"
+    return "grade_10" if condition.operand == "grade" and condition.one_of is None else condition.operand
 
 
 def _wanted(condition: Compare, size: str) -> str:

@@ -25,7 +25,7 @@ def reasons(definition: Definition, row: Row, *, zeros: bool = False) -> tuple[R
     index = 0
     for group in definition.score.groups:
         for line in group.lines:
-            reason = _of_line(definition, line, row, int(row[f"line.{index}"]))
+            reason = line_reason(definition, line, row, int(row[f"line.{index}"]))
             if reason.points or zeros or is_unknown(row.get(f"signal.{line.signal}")):
                 found.append(reason)
             index += 1
@@ -39,7 +39,8 @@ def _limit(points: int, text: str) -> list[Reason]:
     return [Reason(points, text)] if points else []
 
 
-def _of_line(definition: Definition, line: ScoreLine, row: Row, points: int) -> Reason:
+def line_reason(definition: Definition, line: ScoreLine, row: Row, points: int) -> Reason:
+    """One line's points with the words for what its signal is in that row."""
     value = row.get(f"signal.{line.signal}")
     name = definition.signal(line.signal).title or humanise(line.signal)
     if is_unknown(value):

@@ -1,7 +1,8 @@
-"""`pql explain`: why an account scores what it scores, and why it did or did not alert."""
+"""`pql explain`: why an account scores what it scores, why it did or did not alert, and what would qualify it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -11,18 +12,35 @@ from pql.cli.app import app, instant, now, project
 from pql.cli.output import Format, FormatOption, show
 
 MARKS = {"true": "✓", "false": "✗", "unknown": "?", "not yet": "…"}
+SINCE = {"night": "Since last night", "week": "Since last week"}
+CAUSES = {
+    "behaviour": "behaviour",
+    "decay": "decay",
+    "definition": "definition change",
+    "late_data": "late data",
+    "crm": "CRM change",
+}
 
 
 @app.command()
 def explain(
     account: Annotated[str, typer.Argument(help="Account key, name or domain")],
-    as_of: Annotated[str | None, typer.Option("--as-of", help="The moment; default: now")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="The moment, also a past one; default: now. 2026-03-03 is its midnight"),
+    ] = None,
+    definition: Annotated[str | None, typer.Option(help="Only this definition")] = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Why: stages, points that add up to the score, the path through `qualify`, and what was decided and sent."""
+    """Why: stages, points and what moved them, the path through `qualify`, what was decided, what would qualify it.
+
+    Scores are computed by today's data and rules; what was decided and sent is what the ledger had at that moment. So
+    `--as-of 2026-03-04` asks why it did, or did not, alert on 3 March.
+    """
     with project() as opened:
-        moment = instant(as_of, opened) if as_of else now()
-        found = insight.explain(opened, account, as_of=moment, now=now())
+        clock = now()
+        moment = instant(as_of, opened) if as_of else clock
+        found = insight.explain(opened, account, as_of=moment, now=clock, definition=definition)
     if form is not Format.table:
         show(found, form)
         return
@@ -32,27 +50,59 @@ def explain(
         print(f"{account} had not been seen yet at {moment:%Y-%m-%d %H:%M} UTC")
 
 
-def _lines(one: dict[str, Any]) -> list[str]:
+def _lines(one: dict[str, Any]) -> Iterator[str]:
     verdict = "qualified" if one["qualified"] else "not qualified"
-    delta = f"  {one['score_delta_night']:+.0f} since last night" if one["score_delta_night"] is not None else ""
-    lines = [
-        f"{one['name']} · {one['title']} · {verdict} as of {one['as_of'][:16]} UTC   ({one['subject_key']})",
-        f"Activation {one['activation_pct']} %   Score {one['score']}{delta}   Grade {one['grade']}"
-        + (f"   Size {one['size']}" if one["size"] else ""),
-        "Stages",
-        *(f"  {'✓' if s['reached_at'] else '·'} {s['stage']}  {(s['reached_at'] or '')[:16]}" for s in one["stages"]),
-        "Points",
-        *(f"  {line['points']:+4d}  {line['text']}" for line in one["lines"]),
-        f"  {one['score']:4d}  score",
-        "Path",
-        *_path(one["path"], 1),
-    ]
+    yield f"{one['name']} · {one['title']} · {verdict} as of {one['as_of'][:16]} UTC   ({one['subject_key']})"
+    deltas = "".join(
+        f"  {one['moved'][since]['delta']:+d} {text[0].lower()}{text[1:]}"
+        for since, text in SINCE.items()
+        if one["moved"][since]["delta"] is not None
+    )
+    size = f"   Size {one['size']}" if one["size"] else ""
+    yield f"Activation {one['activation_pct']} %   Score {one['score']}{deltas}   Grade {one['grade']}{size}"
+    yield from _stages(one)
+    yield "Points"
+    yield from (f"  {line['points']:+4d}  {line['text']}" for line in one["lines"])
+    yield f"  {one['score']:4d}  score"
+    for since, text in SINCE.items():
+        yield from _moved(one["moved"][since], text)
+    yield "Path"
+    yield from _path(one["path"], 1)
     if one["champions"]:
         people = [f"{c['name']} ({c['actions']} actions on {c['days']} days)" for c in one["champions"]]
-        lines.append("Champions  " + " · ".join(people))
-    lines.append(f"Alert  {one['alert']}")
-    lines += [f"  delivery {d['id']}: {d['what']} {d['state']} {d['reason'] or ''}".rstrip() for d in one["deliveries"]]
-    return lines
+        yield "Champions  " + " · ".join(people)
+    yield f"Alert  {one['alert']}"
+    for sent in one["deliveries"]:
+        yield f"  delivery {sent['id']}: {sent['what']} {sent['state']} {sent['reason']}".rstrip()
+    yield from _nearest(one["nearest"])
+
+
+def _stages(one: dict[str, Any]) -> Iterator[str]:
+    if one["stages"]:
+        yield "Stages"
+    for stage in one["stages"]:
+        yield f"  {'✓' if stage['reached_at'] else '·'} {stage['stage']}  {(stage['reached_at'] or '')[:16]}".rstrip()
+
+
+def _moved(move: dict[str, Any], title: str) -> Iterator[str]:
+    if not move["known"]:
+        yield f"{title}  not known: {move['why']}"
+        return
+    causes = [f"{CAUSES[name]} {points:+d}" for name, points in move["causes"].items() if points]
+    unknown = [f"{CAUSES[name]} not known" for name, points in move["causes"].items() if points is None]
+    told = f"   ({' · '.join([*causes, *unknown])})" if causes or unknown else ""
+    yield f"{title}  {move['score_before']} → {move['score_after']}{told}"
+    for line in move["lines"]:
+        yield f"  {line['change']:+4d}  {line['text']}  {line['before']} → {line['after']}"
+
+
+def _nearest(found: dict[str, Any]) -> Iterator[str]:
+    if not found["ways"]:
+        if found["note"] != "it qualifies":
+            yield f"Nearest  {found['note']}"
+        return
+    yield "Nearest ways to qualify" + (f" ({found['note']})" if found["note"] else "")
+    yield from (f"  · {way['text']}   → score {way['score']}" for way in found["ways"])
 
 
 def _path(step: dict[str, Any], depth: int) -> list[str]:
