@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, false, or_, select, update
 
 from pql.outbox.backoff import LAST_ATTEMPT
+from pql.outbox.owners import is_alive
 from pql.plays.model import Kind, load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries
 from pql.types import Alert, Order
 
 LEASE = timedelta(minutes=5)  # longer than any one request may take
+STUCK = timedelta(days=1)  # so long after its lease a worker that still runs is taken for stuck
 UNFINISHED = ("pending", "claimed", "sending", "ambiguous")
 
 
@@ -63,11 +65,11 @@ def claim(
 ) -> tuple[Claim, ...]:
     """Claim up to `limit` due rows of `destination` (among the ids `only`, if given), oldest first.
 
-    Due are: pending and ambiguous rows whose time has come, and rows whose owner's lease has lapsed. A reply waits
-    until the message it answers under is finished. No two workers get the same row: PostgreSQL locks and skips,
-    SQLite's write transactions exclude each other.
+    Due are: pending and ambiguous rows whose time has come, and rows whose owner's lease has lapsed, unless the owner
+    is seen to be at work. A reply waits until the message it answers under is finished. No two workers get the same
+    row: PostgreSQL locks and skips, SQLite's write transactions exclude each other.
     """
-    wanted = [deliveries.c.destination == destination, is_due(now), ~waits_for_thread()]
+    wanted = [deliveries.c.destination == destination, is_due(now), ~waits_for_thread(), ~_in_hand(conn, now)]
     if only is not None:
         wanted.append(deliveries.c.id.in_(sorted(only)))
     query = select(deliveries).where(*wanted).order_by(deliveries.c.id).limit(limit)
@@ -93,6 +95,15 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     ready = and_(deliveries.c.state.in_(("pending", "ambiguous")), deliveries.c.not_before <= at)
     lapsed = and_(deliveries.c.state.in_(("claimed", "sending")), deliveries.c.lease_until <= at)
     return or_(ready, lapsed)
+
+
+def _in_hand(conn: Connection, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row's lease seems over by this clock and its owner is at work all the same."""
+    held = deliveries.c.state.in_(("claimed", "sending"))
+    lapsed = and_(held, deliveries.c.lease_until <= to_naive(now), deliveries.c.lease_until > to_naive(now - STUCK))
+    owners = conn.execute(select(deliveries.c.lease_owner).where(lapsed).distinct()).scalars()
+    alive = [name for name in owners if is_alive(name)]
+    return and_(lapsed, deliveries.c.lease_owner.in_(alive)) if alive else false()
 
 
 def waits_for_thread() -> ColumnElement[bool]:

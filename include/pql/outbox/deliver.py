@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from sqlalchemy import Engine, func, select
 from pql.outbox import claims
 from pql.outbox.attempt import Recheck, Worker
 from pql.outbox.claims import Claim
+from pql.outbox.owners import at_work
 from pql.outbox.settling import LOST, Boundary
 from pql.store.engine import reading, writing
 from pql.store.instants import to_aware
@@ -58,13 +57,13 @@ def deliver(
     Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back.
     Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4).
     """
-    worker = Worker(engine, recheck, clock, sleep, boundary)
-    drain = _Drain(worker, destinations, only, owner or f"{socket.gethostname()}:{os.getpid()}")
     deadline = clock() + timedelta(seconds=max_seconds)
-    while clock() < deadline:
-        took = sum(drain.batch(name, deadline) for name in sorted(destinations))
-        if took == 0 and not drain.wait(sleep, deadline):
-            break
+    with at_work(owner) as name:
+        drain = _Drain(Worker(engine, recheck, clock, sleep, boundary), destinations, only, name)
+        while clock() < deadline:
+            took = sum(drain.batch(name, deadline) for name in sorted(destinations))
+            if took == 0 and not drain.wait(sleep, deadline):
+                break
     return DeliverReport({name: dict(each) for name, each in drain.counts.items()}, drain.unconfigured())
 
 

@@ -47,7 +47,8 @@ def _next(conn: Connection, name: str, pace: Pace, now: datetime) -> datetime:
     fresh = upsert(conn, paces).values(name=name, free_at=to_naive(now))
     conn.execute(fresh.on_conflict_do_nothing(index_elements=[paces.c.name]))
     row = conn.execute(select(paces).where(paces.c.name == name).with_for_update()).one()
-    free_at, held_until = to_aware(row.free_at), to_aware(row.held_until)
+    free_at: datetime = to_aware(row.free_at)
+    held_until: datetime | None = to_aware(row.held_until)
     # No turn is given out further ahead: such a one, or such a hold, is of a clock that has been put back since.
     if free_at > now + PATIENCE + timedelta(seconds=pace.gap_s):
         free_at = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -62,6 +63,15 @@ def lock_ledger(conn: Connection) -> None:
     """Take the ledger-wide lock until `conn`'s transaction ends; SQLite's BEGIN IMMEDIATE already is one."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _DECIDING_LOCK})
+
+
+def clock_ahead(engine: Engine, now: datetime) -> timedelta:
+    """Return how far `now` is ahead of the ledger's own clock: zero on SQLite, which has the machine's."""
+    if engine.dialect.name != "postgresql":
+        return timedelta(0)
+    with reading(engine) as conn:
+        theirs: datetime = conn.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now - theirs
 
 
 def _sqlite(url: URL) -> Engine:
