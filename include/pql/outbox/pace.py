@@ -52,5 +52,6 @@ def _next(conn: Connection, name: str, pace: Pace, now: datetime) -> datetime:
     # No turn is given out further ahead: such a one, or such a hold, is of a clock that has been put back since.
     if free_at > now + PATIENCE + timedelta(seconds=pace.gap_s):
         free_at = now
-    held = held_until is not None and held_until <= now + LONGEST_TOLD
-    return max(now, free_at, held_until) if held else max(now, free_at)
+    if held_until is None or held_until > now + LONGEST_TOLD:
+        return max(now, free_at)
+    return max(now, free_at, held_until)
