@@ -91,13 +91,11 @@ def all_rows(project: Project, asked: Asked, *, now: datetime) -> tuple[BoardRow
 
 
 def account_rows(project: Project, account_key: str, *, now: datetime) -> tuple[BoardRow, ...]:
-    """The account's rows under every definition, drafts included, in the order of the definitions; with all reasons."""
+    """The account's rows under every definition, drafts included, the one that got furthest first; with all reasons."""
     with _table(project, "", now, drafts=True, account_key=account_key) as (con, standings):
-        frame = con.execute("SELECT * FROM shown ORDER BY score DESC, subject_key").df()
+        frame = con.execute("SELECT * FROM shown ORDER BY furthest, priority, score DESC, subject_key").df()
         rows = rows_of(frame, standings)
-    order = {d.id: number for number, d in enumerate(project.definitions)}
-    ordered = tuple(sorted(rows, key=lambda row: order[row.definition]))
-    return with_reasons(project, ordered, standings, limit=None)
+    return with_reasons(project, rows, standings, limit=None)
 
 
 @contextmanager

@@ -62,7 +62,10 @@ def router(wiring: Wiring, viewer: Callable[..., Viewer]) -> APIRouter:
                 found = account(project, key, now=seen_by.now)
             except UserError as error:
                 return error_page(seen_by.request, 404, "There is no such account", str(error))
-            charts = [chart(chapter.history, zone=project.settings.timezone) for chapter in found.chapters]
+            charts = [
+                chart(chapter.history, zone=project.settings.timezone, staged=chapter.row.activation_pct is not None)
+                for chapter in found.chapters
+            ]
             record = record_link(project, *_record(project, key))
             return seen_by.page("account", project, account=found, charts=charts, link=links(project), record=record)
 

@@ -19,10 +19,12 @@ from pql.insight.board_history import Point
 _SVG = "{http://www.w3.org/2000/svg}"
 WIDTH, HEIGHT = 720, 220
 _LABELS = 6
+_DROPPED = {f"{_SVG}{name}" for name in ("defs", "script", "style", "desc", "title")}
+_OVERLAYS = {"text-overlay", "tooltip-overlay"}  # for pygal's own script
 
 
-def chart(points: Sequence[Point], *, zone: str) -> Markup | None:
-    """Score and activation over time; None where there are not two points to draw a line between."""
+def chart(points: Sequence[Point], *, zone: str, staged: bool = True) -> Markup | None:
+    """Score and, if the definition is `staged`, activation over time; None where two points are wanting for a line."""
     if len(points) < 2:
         return None
     moments = [point.as_of.astimezone(ZoneInfo(zone)) for point in points]
@@ -39,20 +41,24 @@ def chart(points: Sequence[Point], *, zone: str) -> Markup | None:
         x_labels_major_count=min(len(points), _LABELS),
         show_minor_x_labels=False,
         margin=6,
+        margin_right=18,
         spacing=8,
         no_prefix=True,
         disable_xml_declaration=True,
     )
-    drawn.add("activation", [{"value": p.activation_pct, "label": ""} for p in points])
-    drawn.add("score", [{"value": p.score, "label": ""} for p in points])
-    titles = [
-        f"{_label(at)}: score {p.score}, activation {p.activation_pct} %" for at, p in zip(moments, points, strict=True)
-    ]
+    drawn.add("activation", [p.activation_pct if staged else None for p in points])
+    drawn.add("score", [p.score for p in points])
+    titles = [_words(at, point, staged) for at, point in zip(moments, points, strict=True)]
     return Markup(_plain(drawn.render(), titles))  # noqa: S704  # pygal's own markup of numbers and dates, cleaned
 
 
 def _label(at: datetime) -> str:
-    return f"{at:%-d %b}" if (at.hour, at.minute) == (0, 0) else f"{at:%-d %b %H:%M}"
+    return f"{at:%-d %b}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}"
+
+
+def _words(at: datetime, point: Point, staged: bool) -> str:
+    activation = f", activation {point.activation_pct} %" if staged else ""
+    return f"{at:%-d %b %H:%M}: score {point.score}{activation}"
 
 
 def _plain(svg: bytes, titles: Sequence[str]) -> str:
@@ -60,7 +66,7 @@ def _plain(svg: bytes, titles: Sequence[str]) -> str:
     root = ElementTree.fromstring(svg)  # noqa: S314  # pygal has just written it
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in (f"{_SVG}defs", f"{_SVG}script", f"{_SVG}style", f"{_SVG}desc", f"{_SVG}title"):
+            if child.tag in _DROPPED or _OVERLAYS & set(child.get("class", "").split()):
                 parent.remove(child)
     _title_points(root, titles)
     for name in ("width", "height", "id"):

@@ -1,4 +1,4 @@
-"""The style sheet and the script of the page, served from the package."""
+"""The style sheet, the script and the icons of the page, served from the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-_TYPES = {"page.css": "text/css", "page.js": "text/javascript"}
+_TYPES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "icon-light.svg": "image/svg+xml",
+    "icon-dark.svg": "image/svg+xml",
+}
 
 
 @cache

@@ -88,6 +88,7 @@ def _humanised(name: str) -> str:
 _ENVIRONMENT.filters |= {
     "when": _when,
     "day": _day,
+    "day_short": lambda value, zone: _when(value, zone, "%-d %b"),
     "day_iso": lambda value, zone: _when(value, zone, "%Y-%m-%d"),
     "signed": _signed,
     "query": _with_query,
