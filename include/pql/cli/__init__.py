@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 
 from pql.cli.app import app
-from pql.cli.commands import alerting, authoring, computing, inspecting, new, preview
+from pql.cli.commands import alerting, authoring, computing, forget, inspecting, new, preview, prune
 from pql.types import UnknownConnection, UserError
 
-__all__ = ["alerting", "app", "authoring", "computing", "inspecting", "main", "new", "preview"]
+__all__ = ["alerting", "app", "authoring", "computing", "forget", "inspecting", "main", "new", "preview", "prune"]
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ def _rewrite(storage: Storage, con: duckdb.DuckDBPyConnection, file: _File, trac
         content = storage.read(file.path)
         assert content is not None
         schema = pq.read_schema(io.BytesIO(content))
-        rest: pa.Table = con.execute(query).to_arrow_table()
+        rest: pa.Table = con.sql(query).to_arrow_table()
         buffer = io.BytesIO()
         pq.write_table(rest.cast(schema), buffer, compression="zstd")
         storage.write(file.path, buffer.getvalue())

@@ -159,13 +159,29 @@ class Lake:
         """How many events of the source happened in each span [from, to); None where its history begins later."""
         return volumes.count_events(self._storage, con, source, spans, self.timezone)
 
-    def prune(self, con: duckdb.DuckDBPyConnection, *, retention_days: int, needs: Sequence[Need]) -> int:
+    def prune(
+        self, con: duckdb.DuckDBPyConnection, *, retention_days: int, needs: Sequence[Need], dry_run: bool = False
+    ) -> int:
         """Remove raw events that are older than their source's newest by more than `retention_days`; how many files.
 
-        Their daily usage for `needs`, presence, links and traits are built first and kept for ever (SEM-T5).
+        Their daily usage for `needs`, presence, links and traits are built first and kept for ever (SEM-T5). With
+        `dry_run` nothing is built and nothing removed.
         """
         self._check_timezone()
-        return retention.prune(self._storage, con, retention_days, needs)
+        return retention.prune(self._storage, con, retention_days, needs, dry_run=dry_run)
+
+    def expired(self, *, hourly_scores: datetime, quarantine: datetime, now: datetime) -> dict[str, list[str]]:
+        """What is older than these moments, for `remove`: hourly snapshots, quarantined records, what was left over."""
+        return {
+            "hourly_snapshots": retention.old_hourly_scores(self._storage, hourly_scores, now),
+            "quarantine_files": retention.old_quarantine(self._storage, quarantine),
+            "leftovers": retention.leftovers(self._storage, now),
+        }
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files; one that is gone already is fine. Who reads one reads all of it, or finds none."""
+        for path in paths:
+            self._storage.remove(path)
 
     # --- scores ------------------------------------------------------------------------------------------------
 

@@ -47,8 +47,13 @@ def read_some_scores(
 def list_scores(storage: Storage, definition: str, kind: str) -> list[datetime]:
     """The moments (aware UTC, ascending) that have a snapshot."""
     paths = storage.list(_folder(definition, kind))
-    moments = {path.split("/as_of=", 1)[1].split("/")[0] for path in paths if path.endswith("/scores.parquet")}
-    return sorted(datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC) for moment in moments)
+    return sorted({moment for path in paths if (moment := moment_of(path)) is not None})
+
+
+def moment_of(path: str) -> datetime | None:
+    """The moment (aware UTC) of the snapshot at this path of the lake, None if it is none."""
+    folder, _, name = path.partition("/as_of=")[2].partition("/")
+    return datetime.strptime(folder, _MOMENT).replace(tzinfo=UTC) if name == "scores.parquet" else None
 
 
 def scores_path(definition: str, kind: str, as_of: datetime) -> str:

@@ -38,12 +38,14 @@ def send(batch: dict[str, Any]) -> dict[str, Any]:
 @result
 @task(trigger_rule="none_failed")
 def report(batches: list[dict[str, Any]] | None) -> dict[str, int]:
-    """How many deliveries ended in which state."""
-    from pql.orchestration import notices
+    """How many deliveries ended in which state; ops are told what has changed."""
+    from pql.orchestration import metrics, notices
 
     total: dict[str, int] = {}
     for batch in batches or []:
         for state, number in batch["states"].items():
             total[state] = total.get(state, 0) + number
     notices.run_succeeded()
+    notices.watch()
+    metrics.of_deliveries(batches or [])
     return total

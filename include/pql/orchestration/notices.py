@@ -1,4 +1,4 @@
-"""Tell ops, in Slack, when a DAG starts to fail and when it works again: once per change, never once per failure.
+"""Tell ops, in Slack, what begins to go wrong and when it is well again: once per change, never once per failure.
 
 What Slack does not take stays to be told and is tried again at the next report of the DAG's state.
 """
@@ -6,13 +6,15 @@ What Slack does not take stays to be told and is tried again at the next report 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
 if TYPE_CHECKING:
     from pql.pipeline.project import Project
+    from pql.pipeline.watch import Condition
+    from pql.store.ops import State
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +22,14 @@ log = logging.getLogger(__name__)
 def task_failed(context: Mapping[str, Any]) -> None:
     """`on_failure_callback` of every task: the first failure of a DAG is told, the following ones are not."""
     instance = context["task_instance"]
-    where = f"`{instance.dag_id}` failed in task `{instance.task_id}` (run `{instance.run_id}`)"
+    where = f"`{instance.dag_id}` failed in task `{instance.task_id}`{_which(instance)} (run `{instance.run_id}`)"
     error = str(context.get("exception") or "no exception given").splitlines()
     reason = error[0][:300] if error else ""
-    _tell(instance.dag_id, "failed", f":rotating_light: {where}: {reason}\nNothing is lost: the next run catches up.")
+    _tell(
+        f"dag:{instance.dag_id}",
+        "failed",
+        f":rotating_light: {where}: {reason}\nNothing is lost: the next run catches up.",
+    )
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
@@ -36,35 +42,78 @@ def run_failed(context: Mapping[str, Any]) -> None:
     if reason == "timed_out":
         reason = f"it was not done within {context['dag'].dagrun_timeout}"
     text = f":rotating_light: `{dag_id}` failed (run `{run_id}`): {reason}\nNothing is lost: the next run catches up."
-    _tell(dag_id, "failed", text)
+    _tell(f"dag:{dag_id}", "failed", text)
 
 
 def run_succeeded() -> None:
     """Called by the last task of a run: tells ops if the DAG had been failing."""
     dag_id = get_current_context()["dag"].dag_id
-    _tell(dag_id, "ok", f":white_check_mark: `{dag_id}` works again.")
+    _tell(f"dag:{dag_id}", "ok", f":white_check_mark: `{dag_id}` works again.")
 
 
-def _tell(dag_id: str, state: Literal["ok", "failed"], text: str) -> None:
+def watch(summary: Mapping[str, Any] | None = None) -> None:
+    """Tell ops of sources, destinations and held deliveries whose state has changed; `summary` is a live run's result.
+
+    Asked by every run and by `deliver` every five minutes, so a source is late also when nobody reads it any more.
+    """
+    from pql.orchestration.runtime import now, project
+    from pql.pipeline.watch import conditions, drops
+    from pql.store.engine import reading
+    from pql.store.ops import told
+
+    try:
+        with project() as opened:
+            found = conditions(opened, now=now())
+            if summary is not None and summary["live"]:
+                found += drops(summary["drops"], sorted(opened.settings.sources))
+            with reading(opened.engine) as connection:
+                known = told(connection)
+            _tell_all(opened, [each for each in found if known.get(each.name) != each.state])
+    except Exception:
+        log.exception("what ops should know of could not be looked at")
+
+
+def _tell_all(opened: Project, changed: Sequence[Condition]) -> None:
+    for each in changed:
+        try:
+            _tell_in(opened, each.name, each.state, each.text)
+        except Exception:
+            log.exception("ops could not be told: %s", each.text)
+
+
+def _which(instance: Any) -> str:
+    """Which of the mapped tasks it is, as the UI calls it."""
+    index = getattr(instance, "map_index", -1)
+    label = getattr(instance, "rendered_map_index", None) or index
+    return "" if index is None or index < 0 else f" [{label}]"
+
+
+def _tell(name: str, state: State, text: str) -> None:
     """A notice must never break a run, so what goes wrong here is only logged.
 
     Slack is asked while the state is held: of two tasks failing at once one tells, and it counts as told only if Slack
     took it. That is one short message once per change.
     """
-    from pql.orchestration.runtime import now, project
+    from pql.orchestration.runtime import project
+
+    try:
+        with project() as opened:
+            _tell_in(opened, name, state, text)
+    except Exception:
+        log.exception("ops could not be told: %s", text)
+
+
+def _tell_in(opened: Project, name: str, state: State, text: str) -> None:
+    from pql.orchestration.runtime import now
     from pql.store.engine import writing
     from pql.store.ops import mark_told, note_state
 
-    name = f"dag:{dag_id}"
-    try:
-        with project() as opened, writing(opened.engine) as connection:
-            if not note_state(connection, name, state, now()):
-                return
-            if opened.settings.ops_channel and not _told(opened, text):
-                return
-            mark_told(connection, name, now())
-    except Exception:
-        log.exception("ops could not be told: %s", text)
+    with writing(opened.engine) as connection:
+        if not note_state(connection, name, state, now()):
+            return
+        if opened.settings.ops_channel and not _told(opened, text):
+            return
+        mark_told(connection, name, now())
 
 
 def _told(opened: Project, text: str) -> bool:

@@ -1,6 +1,6 @@
 """The tasks that `hourly_signals` and `nightly_scores` are wired from: ingest → evaluate → decide → wake the outbox.
 
-A night ends with `prune`.
+A night then prunes; either ends by telling ops what has changed.
 
 Everything heavy is imported inside the tasks: a DAG file must parse in a moment.
 """
@@ -20,14 +20,15 @@ Kind = Literal["hourly", "nightly"]
 def signals_flow(kind: Kind) -> None:
     """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction.
 
-    A night then lets go of raw events that are old enough.
+    A night then lets go of what is old enough. When all went well ops are told what has changed.
     """
     reports = ingest.partial(kind=kind).expand(source=sources())
     evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
-    wake_outbox(summary)
+    done = [wake_outbox(summary)]
     if kind == "nightly":
-        prune(summary)
+        done.append(prune(summary))
+    tell_ops(summary).set_upstream(done)
 
 
 @task
@@ -77,16 +78,10 @@ def evaluate(definition: str, kind: Kind) -> dict[str, Any]:
 def decide(reports: list[dict[str, Any]], evaluations: list[dict[str, Any]], kind: Kind) -> dict[str, Any]:
     """All definitions in one transaction: episodes, occurrences, deliveries. The run's summary is its result."""
     from pql import pipeline
-    from pql.orchestration import notices
     from pql.orchestration.runtime import moment, now, project
 
     with project() as opened:
-        summary = pipeline.decide(
-            opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind
-        )
-    if kind == "hourly":  # a night is done when it has pruned
-        notices.run_succeeded()
-    return summary
+        return pipeline.decide(opened, list(evaluations), reports=list(reports), as_of=moment(), now=now(), kind=kind)
 
 
 @task(outlets=[OUTBOX])
@@ -100,13 +95,23 @@ def wake_outbox(summary: dict[str, Any]) -> int:
 
 
 @task(pool=POOL_COMPUTE)
-def prune(summary: dict[str, Any]) -> int:
-    """Raw events older than `retention_days` go, once their daily usage is kept; how many files. Live nights only."""
+def prune(summary: dict[str, Any]) -> dict[str, int]:
+    """What is older than the settings keep goes (raw events once their daily usage is kept); how much of each.
+
+    Live nights only: a night of the past is not the time to let go of history.
+    """
     from pql import pipeline
-    from pql.orchestration import notices
-    from pql.orchestration.runtime import project
+    from pql.orchestration.runtime import now, project
 
     with project() as opened:
-        removed = pipeline.prune(opened) if summary["live"] else 0
+        return pipeline.prune(opened, now=now()) if summary["live"] else {}
+
+
+@task(trigger_rule="none_failed")
+def tell_ops(summary: dict[str, Any]) -> None:
+    """The DAG works again, a source is late, deliveries are held: whatever has changed. And the run's metrics."""
+    from pql.orchestration import metrics, notices
+
     notices.run_succeeded()
-    return removed
+    notices.watch(summary)
+    metrics.of_run(summary)

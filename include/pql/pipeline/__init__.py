@@ -3,9 +3,10 @@
 from pql.pipeline.decide import decide
 from pql.pipeline.deliver import deliver, due
 from pql.pipeline.evaluate import evaluate
-from pql.pipeline.history import history_start, prune, score_panel
+from pql.pipeline.history import history_start, score_panel
 from pql.pipeline.ingest import ingest
 from pql.pipeline.project import Project, init, open_project
+from pql.pipeline.prune import prune
 from pql.pipeline.replay import replay
 from pql.pipeline.runs import run
 

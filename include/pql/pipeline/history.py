@@ -1,4 +1,4 @@
-"""History: scores of any moment or of many, where it starts, and what of it need not be kept."""
+"""History: scores of any moment or of many, and where it starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.types import Progress, UserError
-from pql.usage import needs_of
 
 
 def score_panel(
@@ -48,15 +47,3 @@ def history_start(project: Project) -> date | None:
     """The first local day anything is known of (SEM-T5), None in an empty lake."""
     with closing(project.lake.connect()) as lake:
         return project.lake.history_start(lake)
-
-
-def prune(project: Project) -> int:
-    """Remove raw events older than `retention_days`, their daily usage being kept; how many files (SEM-T5).
-
-    Removes nothing while a definition file has errors: what it reads is not known then.
-    """
-    if any(problem.level == "error" for problem in project.problems):
-        return 0
-    needs = {need.key: need for definition in project.definitions for need in needs_of(definition)}
-    with closing(project.lake.connect()) as lake:
-        return project.lake.prune(lake, retention_days=project.settings.retention_days, needs=list(needs.values()))

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, insert, select, update
 from pql.store.instants import to_naive
 from pql.store.tables import ops_states
 
-State = Literal["ok", "failed", "late"]
+State = Literal["ok", "failed", "late", "low", "held"]
 
 
 def note_state(connection: Connection, name: str, state: State, now: datetime) -> bool:
-    """Note that `name` ("dag:hourly_signals", "source:product") is in `state`; True until ops were told so.
+    """Note that `name` ("dag:hourly_signals", "source:product" …) is in `state`; True until ops were told so.
 
     The caller tells them and then says so with `mark_told`, in the same transaction: of two who find out at once only
     one tells. A thing never heard of is taken to have been ok, of which there is nothing to tell.
@@ -31,6 +31,12 @@ def note_state(connection: Connection, name: str, state: State, now: datetime) -
         return known.told_at is None
     connection.execute(update(ops_states).where(here).values(state=state, since=at, told_at=None))
     return True
+
+
+def told(connection: Connection) -> dict[str, str]:
+    """The states that ops know, by name: these need neither telling nor noting."""
+    rows = connection.execute(select(ops_states.c.name, ops_states.c.state).where(ops_states.c.told_at.is_not(None)))
+    return {row.name: row.state for row in rows}
 
 
 def mark_told(connection: Connection, name: str, now: datetime) -> None:

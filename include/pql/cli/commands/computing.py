@@ -137,13 +137,6 @@ def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Form
 
 
 @app.command()
-def prune() -> None:
-    """Remove raw events older than `retention_days`; daily usage is kept. Every live night ends with this."""
-    with project() as opened:
-        print(f"{pipeline.prune(opened)} files of raw events removed (kept: {opened.settings.retention_days} days)")
-
-
-@app.command()
 def replay(
     definitions: Definitions = None,
     start: Annotated[str, typer.Option("--from", help="First moment: the silent baseline")] = "",

@@ -1,0 +1,125 @@
+"""What ops should know of by now: the ledger's state in, one condition a thing out, with the words for it.
+
+A condition is a state, not an event: whoever tells it remembers what was told (`pql.store.ops`), so each change is told
+once, however often this is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from pql import store
+from pql.pipeline.freshness import Freshness, freshness
+from pql.pipeline.project import Project
+from pql.store.instants import to_naive
+from pql.store.ops import State
+from pql.store.tables import deliveries
+
+DEAD_FOR = timedelta(days=7)  # a delivery given up longer ago is no news any more
+ENOUGH = 20  # records; of fewer one bad one says nothing
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that ops are told of when its state changes: its name in `ops_states`, its state, the words."""
+
+    name: str
+    state: State
+    text: str
+
+
+def conditions(project: Project, *, now: datetime) -> list[Condition]:
+    """Sources late or quarantined, destinations with deliveries given up, deliveries held; those that are well, too."""
+    with store.reading(project.engine) as connection:
+        fresh = freshness(connection, project.settings, now=now)
+        found = [_late(each) for each in fresh if each.late_after is not None and each.age is not None]
+        found += [_quarantined(each, project.settings.quarantine_pct) for each in fresh if each.read >= ENOUGH]
+        found += _given_up(connection, list(project.settings.destinations), now)
+        return [*found, _held(connection)]
+
+
+def drops(summary: Mapping[str, str], sources: list[str]) -> list[Condition]:
+    """Of each source whether it brings far less than usual, by the `drops` of a run's result."""
+    return [_low(name, summary.get(name)) for name in sources]
+
+
+def _late(each: Freshness) -> Condition:
+    assert each.age is not None
+    assert each.late_after is not None
+    reached = each.complete_to or each.newest_at
+    assert reached is not None
+    what = "complete to" if each.complete_to else "newest event of"
+    at = f"{what} {reached:%Y-%m-%d %H:%M} UTC"
+    name = f"source:{each.source}"
+    if not each.is_late:
+        return Condition(name, "ok", f":white_check_mark: `{each.source}` is up to date again: {at}.")
+    error = f" Its last read failed: {each.error.splitlines()[0][:300]}" if each.error else ""
+    text = (
+        f":hourglass_flowing_sand: `{each.source}` is late: {at}, {_hours(each.age)} ago "
+        f"(late after {_hours(each.late_after)}).{error}\nWhat rests on absence waits until it is there."
+    )
+    return Condition(name, "late", text)
+
+
+def _quarantined(each: Freshness, limit: float) -> Condition:
+    name = f"quarantine:{each.source}"
+    if each.quarantined_pct <= limit:
+        return Condition(name, "ok", f":white_check_mark: `{each.source}` can be read again: {_share(each)} unusable.")
+    text = (
+        f":warning: `{each.source}`: {_share(each)} of its last read could not be used (told above {limit:g} %). "
+        f"They lie in `quarantine/{each.source}/` of the lake, each with its reason."
+    )
+    return Condition(name, "failed", text)
+
+
+def _given_up(conn: Connection, destinations: list[str], now: datetime) -> Iterator[Condition]:
+    columns = deliveries.c
+    query = (
+        select(columns.destination, func.count(), func.max(columns.id))
+        .where(columns.state == "dead", columns.finished_at > to_naive(now - DEAD_FOR))
+        .group_by(columns.destination)
+    )
+    dead = {row[0]: (int(row[1]), int(row[2])) for row in conn.execute(query)}
+    for name in sorted({*destinations, *dead}):
+        if name not in dead:
+            text = f":white_check_mark: `{name}`: no delivery of the last {DEAD_FOR.days} days is given up any more."
+            yield Condition(f"destination:{name}", "ok", text)
+            continue
+        number, newest = dead[name]
+        reason = conn.execute(select(columns.reason).where(columns.id == newest)).scalar() or "no reason kept"
+        text = (
+            f":warning: `{name}`: {number} given up, the newest (delivery {newest}) because: {reason[:300]}\n"
+            "Repair what it names, then `pql deliveries --state dead` and `--retry`."
+        )
+        yield Condition(f"destination:{name}", "failed", text)
+
+
+def _held(conn: Connection) -> Condition:
+    number = conn.execute(select(func.count()).where(deliveries.c.state == "held")).scalar() or 0
+    if not number:
+        return Condition("outbox:held", "ok", ":white_check_mark: No delivery is held any more.")
+    text = (
+        f":raised_hand: {number} deliveries are held and wait for you: `pql release --held` shows them, `--yes` lets "
+        "them go. The result of the run says why (`held_because`)."
+    )
+    return Condition("outbox:held", "held", text)
+
+
+def _low(source: str, drop: str | None) -> Condition:
+    name = f"volume:{source}"
+    if drop is None:
+        return Condition(name, "ok", f":white_check_mark: `{source}` brings as much as usual again.")
+    text = f":chart_with_downwards_trend: {drop}. Alerts are held, and nothing that rests on absence is decided."
+    return Condition(name, "low", text)
+
+
+def _share(each: Freshness) -> str:
+    return f"{each.quarantined} of {each.read} records ({each.quarantined_pct:.1f} %)"
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:.1f} h".replace(".0 h", " h")
