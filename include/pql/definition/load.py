@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pql.definition.model import Definition, NamedEvent, Problem
-from pql.definition.parse import parse, parse_vocabulary
+from pql.definition.parse import Parsed, parse, parse_vocabulary
 
 VOCABULARY = "vocabulary.yaml"
 _NOT_DEFINITIONS = (VOCABULARY, "settings.yaml")
@@ -78,8 +79,14 @@ def _read(file: Path, words: Words) -> tuple[Definition | None, tuple[Problem, .
     text, problems = _text(file)
     if text is None:
         return None, problems
-    readable = [event for event in words.values() if event is not None]
-    return parse(text, str(file), readable, unreadable=[name for name, event in words.items() if event is None])
+    readable = tuple(event for event in words.values() if event is not None)
+    return _parsed(text, str(file), readable, tuple(name for name, event in words.items() if event is None))
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, path: str, words: tuple[NamedEvent, ...], unreadable: tuple[str, ...]) -> Parsed:
+    """What a file means depends on nothing else: a process that reads it often (the page) need not parse it often."""
+    return parse(text, path, words, unreadable)
 
 
 def _vocabulary_of(file: Path, project: Path | None) -> Path:
