@@ -13,7 +13,7 @@ from pql.insight.previewing.page import became, found_at, is_moved
 from pql.insight.previewing.sentence import bought, counted, rate
 
 
-def print_preview(found: Preview, top: int, zone: ZoneInfo) -> None:
+def print_preview(found: Preview, top: int, zone: ZoneInfo | None) -> None:
     """Print it, with at most `top` accounts of each group (0: all)."""
     print("\n".join(_head(found)), end="\n\n")
     show(list(_figures(found)), Format.table)
@@ -29,14 +29,16 @@ def print_preview(found: Preview, top: int, zone: ZoneInfo) -> None:
 
 def _head(found: Preview) -> Iterator[str]:
     new, old = found.new, found.old
-    versus = f"against {_called(old)}" if old else "against nothing"
-    yield f"{new.title}: {_called(new)} {versus}, {found.first_day} to {found.last_day}, every {found.every}"
+    yield f"{new.title}, {found.first_day} to {found.last_day}, looked at every {found.every}"
+    yield f"new: {_called(new)}"
+    if old:
+        yield f"old: {_called(old)}"
     yield ""
     yield found.sentence
 
 
-def _called(side: Side | None) -> str:
-    return f"{side.definition} ({side.status}, version {side.version})" if side else ""
+def _called(side: Side) -> str:
+    return f"{side.definition}, {side.status}, version {side.version} ({side.path})"
 
 
 def _figures(found: Preview) -> Iterator[dict[str, Any]]:
@@ -46,7 +48,8 @@ def _figures(found: Preview) -> Iterator[dict[str, Any]]:
         return {"": title} | {name: told(side) for name, side in sides.items()}
 
     yield row(f"{found.unit}s announced", lambda s: str(s.announced))
-    yield row("  of these bought afterwards", lambda s: bought(s.outcome))
+    if found.outcome_known_to:
+        yield row("  of these bought afterwards", lambda s: bought(s.outcome))
     yield row("alerts a day, on average", lambda s: rate(s.alerts_a_day))
     yield row("  in the middle", lambda s: rate(s.median_a_day))
     yield row("  at most", lambda s: f"{s.most_a_day} on {s.busiest_day}" if s.busiest_day else "0")
@@ -68,11 +71,12 @@ def _titles(found: Preview) -> dict[str, str]:
     return {"added": "Added", "removed": "Removed", "kept": f"Kept: {found.kept.accounts}, of which {moved}"}
 
 
-def _list(found: Preview, group: str, title: str, accounts: list[Account], top: int, zone: ZoneInfo) -> None:
+def _list(found: Preview, group: str, title: str, accounts: list[Account], top: int, zone: ZoneInfo | None) -> None:
     if not accounts:
         return
     outcome: Outcome = getattr(found, group)
-    said = "" if group == "kept" else f": {counted(outcome.accounts, found.unit)}, bought {bought(outcome)}"
+    said = "" if group == "kept" else f": {counted(outcome.accounts, found.unit)}"
+    said += f"; bought afterwards: {bought(outcome)}" if found.outcome_known_to else ""
     print(f"\n{title}{said}")
     because = {"added": found.added_because, "removed": found.removed_because}.get(group, ())
     other = "old" if group == "added" else "new"
@@ -84,16 +88,16 @@ def _list(found: Preview, group: str, title: str, accounts: list[Account], top: 
         print(f"… and {len(accounts) - len(shown)} more (--top 0 prints all)")
 
 
-def _row(found: Preview, account: Account, zone: ZoneInfo) -> dict[str, Any]:
-    old = {"old": found_at(account.old_at, account.old_silent, zone)} if found.old else {}
+def _row(found: Preview, account: Account, zone: ZoneInfo | None) -> dict[str, Any]:
+    old = {"old": found_at(account.old_day, account.old_at, account.old_silent, zone)} if found.old else {}
     segment = {found.segments_by: account.segment} if len(found.segments) > 1 else {}
     return {
         "name": account.name,
         "key": account.subject_key,
         **segment,
-        "new": found_at(account.new_at, account.new_silent, zone),
+        "new": found_at(account.new_day, account.new_at, account.new_silent, zone),
         **old,
         "score": account.score,
-        "became": became(account),
+        **({"afterwards": became(account)} if found.outcome_known_to else {}),
         "why": " · ".join(account.reasons),
     }

@@ -14,7 +14,7 @@ from pql.cli.app import app, duration, instant, now, project
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.cli.preview_text import print_preview
 from pql.insight.previewing.model import Account
-from pql.insight.previewing.page import page
+from pql.insight.previewing.page import page, time_zone
 from pql.pipeline.project import Project
 from pql.qualification import days_before
 from pql.types import UserError
@@ -44,7 +44,7 @@ def preview(
     Both are lived through as if live, day by day, from a silent baseline on; nothing is sent, nothing is decided.
     """
     with project() as opened, progress("previewing") as advance:
-        zone = opened.zone
+        timezone = opened.settings.timezone
         new = insight.read_draft(opened, file)
         found = insight.preview(
             opened,
@@ -58,13 +58,13 @@ def preview(
             progress=advance,
         )
     if html is not None:
-        _write(html, page(found, timezone=zone.key))
+        _write(html, page(found, timezone=timezone))
     if form is Format.json:
         print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     elif form is Format.csv:
         show([_plain(account) for account in found.accounts], form, columns=list(_COLUMNS))
     else:
-        print_preview(found, top, zone)
+        print_preview(found, top, time_zone(found, timezone))
         if html is not None:
             print(f"\nthe page is in {html}")
 

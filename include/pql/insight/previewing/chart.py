@@ -11,7 +11,7 @@ from pql.insight.previewing.model import Preview
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _LABELS = 12  # so many days are named below the bars
-_OWN_SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)  # pygal's settings for its tooltips, which are not used
+_UNUSED = re.compile(r"<script\b.*?</script>|<!--.*?-->", re.DOTALL)  # pygal's settings for tooltips, its remarks
 
 
 def alerts_chart(preview: Preview) -> str:
@@ -24,6 +24,10 @@ def alerts_chart(preview: Preview) -> str:
             foreground="var(--ink)",
             foreground_strong="var(--ink)",
             foreground_subtle="var(--line)",
+            guide_stroke_color="var(--line)",
+            major_guide_stroke_color="var(--line)",
+            guide_stroke_dasharray="1,0",
+            major_guide_stroke_dasharray="1,0",
             colors=("var(--new)", "var(--old)"),
             opacity="1",
             opacity_hover=".8",
@@ -57,7 +61,7 @@ def alerts_chart(preview: Preview) -> str:
     chart.add("new", [d.new for d in days])
     if preview.old is not None:
         chart.add("old", [d.old for d in days])
-    return _OWN_SCRIPT.sub("", str(chart.render(is_unicode=True)))
+    return _UNUSED.sub("", str(chart.render(is_unicode=True)))
 
 
 def _ticks(most: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from pql.insight.previewing.course import Course, Find
 from pql.insight.previewing.lacks import bare
@@ -101,6 +101,8 @@ def _account(
         segment=speaker.segment,
         new_at=_at(new),
         old_at=_at(old),
+        new_day=_day(project, new),
+        old_day=_day(project, old),
         new_silent=new.opening.silent if new else "",
         old_silent=old.opening.silent if old else "",
         days_sooner=_days_sooner(project, new, old) if len(told) > 1 else None,
@@ -118,6 +120,10 @@ def _days_sooner(project: Project, new: Find | None, old: Find | None) -> int:
     assert new is not None
     assert old is not None
     return (day_of(old.opening.at, project) - day_of(new.opening.at, project)).days
+
+
+def _day(project: Project, find: Find | None) -> date | None:
+    return day_of(find.opening.at, project) if find else None
 
 
 def _at(find: Find | None) -> datetime | None:

@@ -89,7 +89,8 @@ class Cause:
 class Account:
     """One account that at least one of the two would have announced.
 
-    `new_at` and `old_at` are when it was found; `new_silent` and `old_silent` say why it was not announced then
+    `new_at` and `old_at` are the moments at which it was found, `new_day` and `old_day` the local days these look back
+    on (the day of `Preview.days` that counts it); `new_silent` and `old_silent` say why it was not announced then
     ("baseline": it qualified already at the first moment), "" if it was. `days_sooner` is how many days earlier the new
     definition announces it (negative: later), None unless both announce it.
     """
@@ -101,6 +102,8 @@ class Account:
     segment: str
     new_at: datetime | None
     old_at: datetime | None
+    new_day: date | None
+    old_day: date | None
     new_silent: str
     old_silent: str
     days_sooner: int | None

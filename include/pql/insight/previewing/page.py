@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,10 +21,10 @@ _TEMPLATES.filters.update(rate=rate, bought=bought)
 
 def page(preview: Preview, *, timezone: str = "UTC") -> str:
     """The page as HTML; everything that comes from data is escaped. Times are shown in the project's time zone."""
-    zone = ZoneInfo(timezone)
+    zone = time_zone(preview, timezone)
 
-    def when(at: datetime | None, silent: str = "") -> str:
-        return found_at(at, silent, zone)
+    def when(day: date | None, at: datetime | None, silent: str) -> str:
+        return found_at(day, at, silent, zone)
 
     return _TEMPLATES.get_template("page.html.jinja").render(
         p=preview,
@@ -34,6 +34,11 @@ def page(preview: Preview, *, timezone: str = "UTC") -> str:
         became=became,
         groups=groups(preview),
     )
+
+
+def time_zone(preview: Preview, timezone: str) -> ZoneInfo | None:
+    """The zone in which times are shown; None where one looks once a day and the day says it all."""
+    return None if preview.every.endswith("d") else ZoneInfo(timezone)
 
 
 def groups(preview: Preview) -> list[tuple[str, str, list[Account]]]:
@@ -53,12 +58,13 @@ def is_moved(account: Account) -> bool:
     return bool(account.days_sooner or account.new_silent or account.old_silent)
 
 
-def found_at(at: datetime | None, silent: str, zone: ZoneInfo) -> str:
-    """When a definition found an account: a local time, "before" the period, or that it was silent."""
-    if at is None:
+def found_at(day: date | None, at: datetime | None, silent: str, zone: ZoneInfo | None) -> str:
+    """When a definition found an account: its day (and local time, with a zone), "before" the period, or silently."""
+    if day is None or at is None:
         return "–"
-    local = at.astimezone(zone)
-    return {"": f"{local:%Y-%m-%d %H:%M}", "baseline": "before"}.get(silent, f"{local:%Y-%m-%d}, silent")
+    if silent == "baseline":
+        return "before"
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if zone and not silent else f"{day}{silent and ', silent'}"
 
 
 def became(account: Account) -> str:
