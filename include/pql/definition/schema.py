@@ -1,6 +1,7 @@
-"""The JSON Schema of a definition file, for editors: completion and a first check. The last word is `parse`.
+"""The JSON Schema of a definition file, for editors: completion, hover texts, a first check. `parse` says the rest.
 
-In an editor with the YAML language server: `# yaml-language-server: $schema=<path of the file>` as the first line.
+Draft 7, the newest that editors' YAML language server knows whole. Its first line in a file:
+`# yaml-language-server: $schema=<path of the schema>`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from pql.definition.by_size import ACTIVATION_PCT
 from pql.definition.comparisons import COMPARISONS
 from pql.definition.names import CRITERIA, KNOWN_ATTRIBUTES, OPERANDS
 from pql.definition.parse import KEYS, STATUSES
+from pql.definition.schema_words import WORDS
 from pql.definition.signals import MEASURES
 
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "number"}
+_YES: Schema = {"type": "boolean"}
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _SCALARS: Schema = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR, "minItems": 1}]}
 _TEXTS: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
@@ -27,195 +30,173 @@ _DURATION: Schema = {
     "examples": ["7d", "2w", "48h"],
 }
 _NAME_PATTERN = "^[a-z][a-z0-9_]*$"
-
-_MEASURE_WORDS = {
-    "count": "How often it happened.",
-    "active_days": "Local days on which it happened.",
-    "users": "How many different users did it.",
-    "sum": "Sum of the event's `value`.",
-    "average": "Average of the event's `value`.",
-    "distinct": "How many of the named events were used, or `event.property`: how many values it had.",
-    "days_since": "Days since the last one; from sign-up if never.",
-    "time_to": "Hours from sign-up to an event or a stage.",
-    "change": "This window against the one before, in %.",
-    "share": "Of a limit (`of`), in %.",
-    "attribute": "Of the account (CRM, billing); of the user as `user.x`.",
-    "sessions": "Sessions, cut at gaps of 30 minutes.",
-    "minutes": "Minutes in sessions.",
-}
+_CONDITION: Schema = {"$ref": "#/definitions/condition"}
+_COMPARISON: Schema = {"$ref": "#/definitions/comparison"}
 
 
 def json_schema() -> Schema:
-    """The schema (draft 2020-12) as plain JSON values."""
-    properties = _properties()
+    """The schema (draft 7) as plain JSON values; every key has a description."""
+    properties = _top()
     assert set(properties) == set(KEYS)  # every section the reader knows
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "PQL definition",
-        **_object(properties, required=("definition",)),
-        "$defs": {"condition": _condition(), "comparison": _comparison()},
+        "description": "When an account is a product-qualified lead, and what happens then.",
+        **_object("", properties, required=("definition",)),
+        "definitions": {"condition": _condition(), "comparison": _comparison()},
     }
 
 
-def _object(properties: Schema, required: tuple[str, ...] = (), **more: Any) -> Schema:
-    closed: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+def _object(section: str, properties: Schema, required: tuple[str, ...] = (), **more: Any) -> Schema:
+    """A mapping with these keys and no others, each with its words."""
+    closed: Schema = {"type": "object", "properties": _told(section, properties), "additionalProperties": False}
     return closed | ({"required": list(required)} if required else {}) | more
 
 
-def _map(values: Schema, keys: str = ".") -> Schema:
-    return {"type": "object", "patternProperties": {keys: values}, "additionalProperties": False}
+def _told(section: str, properties: Schema) -> Schema:
+    words = WORDS["any"] | WORDS[section]
+    return {key: schema | {"description": words[key]} for key, schema in properties.items()}
+
+
+def _map(values: Schema, what: str, keys: str = ".") -> Schema:
+    """A mapping of names of one's own."""
+    named = values if "description" in values else values | {"description": what}
+    return {"type": "object", "patternProperties": {keys: named}, "additionalProperties": False}
 
 
 def _choice(*words: str) -> Schema:
     return {"enum": list(words)}
 
 
-def _properties() -> Schema:
-    after = _object({"after": _DURATION}, required=("after",))
-    condition = {"$ref": "#/$defs/condition"}
+def _list(items: Schema, least: int = 1, **more: Any) -> Schema:
+    return {"type": "array", "items": items, "minItems": least} | more
+
+
+def _top() -> Schema:
+    sizes = _map(_NUMBER, "Its lower bound.", _NAME_PATTERN)
+    exclude = {"domains": _TEXTS, "attributes": _map(_SCALARS, "Values that exclude."), "accounts": _TEXTS}
+    stage = {"stage": _TEXT, "when": _CONDITION, "weight": {"type": "number", "exclusiveMinimum": 0}}
     return {
-        "definition": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$", "description": "Its id."},
+        "definition": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$", "examples": ["new-business"]},
         "title": _TEXT,
         "status": _choice(*STATUSES),
-        "priority": {"type": "integer", "minimum": 0, "description": "The lowest speaks first."},
+        "priority": {"type": "integer", "minimum": 0, "examples": [10, 100]},
         "subject": _choice("account", "user"),
         "complexity": _choice(*ACTIVATION_PCT),
-        "reviewed": {"type": "string", "format": "date"},
-        "events": _map(_event(), _NAME_PATTERN),
-        "only": _map(_SCALARS),
-        "exclude": _object({"domains": _TEXTS, "attributes": _map(_SCALARS), "accounts": _TEXTS}),
-        "size": _object(
-            {"by": _TEXT, "from": _map(_NUMBER, _NAME_PATTERN), "unknown": _TEXT}, ("by", "from", "unknown")
-        ),
-        "signals": _map(_signal(), _NAME_PATTERN),
-        "activation": {
-            "type": "array",
-            "items": _object(
-                {"stage": _TEXT, "when": condition, "weight": {"type": "number", "exclusiveMinimum": 0}},
-                ("stage", "when"),
-            ),
-        },
-        "criteria": _object(dict.fromkeys(CRITERIA, condition)),
+        "reviewed": {"type": "string", "format": "date", "examples": ["2026-01-31"]},
+        "events": _map(_event(), "An event of your own name.", _NAME_PATTERN),
+        "only": _map(_SCALARS, "Values that may enter.") | {"examples": [{"plan": ["free", "trial"]}]},
+        "exclude": _object("exclude", exclude),
+        "size": _object("size", {"by": _TEXT, "from": sizes, "unknown": _TEXT}, ("by", "from", "unknown")),
+        "signals": _map(_signal(), "A signal: one measure, usually with a window.", _NAME_PATTERN),
+        "activation": {"type": "array", "items": _object("stage", stage, ("stage", "when"))},
+        "criteria": _object("criteria", dict.fromkeys(CRITERIA, _CONDITION)),
         "score": _score(),
-        "qualify": condition,
+        "qualify": _CONDITION,
         "alive": _DURATION,
-        "leave": after,
-        "return": after,
-        "stale": after,
+        **{key: _object(key, {"after": _DURATION}, ("after",)) for key in ("leave", "return", "stale")},
         "plays": {"type": "array", "items": _play()},
     }
 
 
 def _event() -> Schema:
-    tests = {"in": _SCALARS, "not": _SCALARS, "min": _NUMBER, "max": _NUMBER, "exists": {"type": "boolean"}}
-    where = _map({"anyOf": [*_SCALARS["anyOf"], _object(tests, minProperties=1)]})
-    long = _object(
-        {"event": _TEXTS, "where": where, "value": _TEXT, "passive": {"type": "boolean"}}, required=("event",)
-    )
-    return {"anyOf": [*_TEXTS["anyOf"], long]}
+    tests = _object("where", {"in": _SCALARS, "not": _SCALARS, "min": _NUMBER, "max": _NUMBER, "exists": _YES})
+    where = _map({"anyOf": [*_SCALARS["anyOf"], tests | {"minProperties": 1}]}, "What the property must be.")
+    keys = {"event": _TEXTS, "where": where, "value": _TEXT, "passive": _YES}
+    return {"anyOf": [*_TEXTS["anyOf"], _object("event", keys, ("event",))]}
 
 
 def _signal() -> Schema:
-    measures = {
-        measure: (_TEXT if measure in ("share", "time_to", "attribute") else _TEXTS)
-        | {"description": _MEASURE_WORDS[measure]}
-        for measure in MEASURES
-    }
-    options = {
-        "last": _DURATION,
-        "first": _DURATION,
-        "per": _choice("user"),
-        "min": _NUMBER,
-        "max": _NUMBER,
-        "of": _TEXT,
-        "title": _TEXT,
-    }
-    return _object(measures | options, oneOf=[{"required": [measure]} for measure in MEASURES])
+    single = ("share", "time_to", "attribute")
+    measures = {measure: _TEXT if measure in single else _TEXTS for measure in MEASURES}
+    window = {"last": _DURATION, "first": _DURATION}
+    options = {"per": _choice("user"), "min": _NUMBER, "max": _NUMBER, "of": _TEXT, "title": _TEXT}
+    return _object("signal", measures | window | options, oneOf=[{"required": [measure]} for measure in MEASURES])
 
 
 def _condition() -> Schema:
-    this = {"$ref": "#/$defs/condition"}
-    members = {"type": "array", "items": this, "minItems": 1}
-    known = {key: {"$ref": "#/$defs/comparison"} for key in (*OPERANDS, *KNOWN_ATTRIBUTES)}
-    return {
-        "anyOf": [
-            _choice(*CRITERIA),
-            {
-                "type": "object",
-                "properties": known | {"all": members, "any": members, "not": this},
-                "additionalProperties": {"$ref": "#/$defs/comparison"},  # the definition's own signals
-                "minProperties": 1,
-            },
-        ]
+    known = dict.fromkeys(OPERANDS, _COMPARISON) | {
+        "all": _list(_CONDITION),
+        "any": _list(_CONDITION),
+        "not": _CONDITION,
     }
+    attributes = {name: _COMPARISON | {"description": f"The attribute `{name}`."} for name in KNOWN_ATTRIBUTES}
+    compared = {
+        "type": "object",
+        "properties": attributes | _told("condition", known),
+        "additionalProperties": _COMPARISON | {"description": "A signal of this definition, or `user.x`."},
+        "minProperties": 1,
+    }
+    return {"anyOf": [_choice(*CRITERIA), compared]}
 
 
 def _comparison() -> Schema:
-    least = {"anyOf": [_NUMBER, _choice("by_size"), _map(_NUMBER, _NAME_PATTERN)]}
-    tests = {
-        "min": least,
-        "max": _NUMBER,
-        "between": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2},
-        "is": _SCALAR,
-        "in": _SCALARS,
-        "exists": {"type": "boolean"},
-    }
+    least = {"anyOf": [_NUMBER, _choice("by_size"), _map(_NUMBER, "For this size.", _NAME_PATTERN)]}
+    tests = _comparisons() | {"min": least, "max": _NUMBER}
     assert set(tests) == set(COMPARISONS)
-    return {"anyOf": [*_SCALARS["anyOf"], _object(tests, minProperties=1)]}
+    return {"anyOf": [*_SCALARS["anyOf"], _object("comparison", tests, minProperties=1)]}
+
+
+def _comparisons() -> Schema:
+    between = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2, "examples": [[50, 1000]]}
+    return {"between": between, "is": _SCALAR, "in": _SCALARS, "exists": _YES}
 
 
 def _score() -> Schema:
-    comparison = {"$ref": "#/$defs/comparison"}
-    short = _comparison()["anyOf"][-1]["properties"]
-    line = _object(
-        {key: short[key] for key in ("min", "between", "is", "in", "exists")}
-        | {"signal": _TEXT, "points": _NUMBER, "per": _NUMBER, "max": _NUMBER}
-        | {"half_life": _DURATION, "when": comparison, "title": _TEXT},
-        required=("signal", "points"),
-    )
-    lines = {"type": "array", "items": line, "minItems": 1}
-    group = {"anyOf": [lines, _object({"max": _NUMBER, "lines": lines}, required=("lines",))]}
-    cuts = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
+    keys = _comparisons() | {"min": _NUMBER, "signal": _TEXT, "points": _NUMBER, "per": _NUMBER, "max": _NUMBER}
+    keys |= {"half_life": _DURATION, "when": _COMPARISON, "title": _TEXT}
+    lines = _list(_object("line", keys, ("signal", "points")))
+    group = {"anyOf": [lines, _object("group", {"max": _NUMBER, "lines": lines}, ("lines",))]}
+    cuts = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3, "examples": [[75, 50, 25]]}
+    ends = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2, "examples": [[0, 100]]}
+    own = {name: group | {"description": WORDS["criteria"][name]} for name in CRITERIA}
     return {
         "type": "object",
-        "properties": {
-            "scale": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
-            "grades": _object({"fit": cuts, "engagement": cuts}),
-        },
-        "additionalProperties": group,
+        "properties": own
+        | _told("score", {"scale": ends, "grades": _object("grades", {"fit": cuts, "engagement": cuts})}),
+        "additionalProperties": group | {"description": "A group of points of your own name."},
     }
 
 
 def _play() -> Schema:
-    days = _DURATION
     kinds = [
         _choice("newly_qualified", "left", "gone_quiet", "stuck"),
-        *(_object({kind: _NUMBER, "in": days}, (kind, "in")) for kind in ("score_up", "score_down")),
-        *(_object({kind: days}, (kind,)) for kind in ("gone_quiet", "stuck")),
-        _object({"stage": _TEXT}, ("stage",)),
-        _object({"near_limit": _TEXT, "min": _NUMBER}, ("near_limit", "min")),
+        *(_object("on", {kind: _NUMBER, "in": _DURATION}, (kind, "in")) for kind in ("score_up", "score_down")),
+        *(_object("on", {kind: _DURATION}, (kind,)) for kind in ("gone_quiet", "stuck")),
+        _object("on", {"stage": _TEXT}, ("stage",)),
+        _object("on", {"near_limit": _TEXT, "min": _NUMBER}, ("near_limit", "min")),
     ]
-    return _object(
-        {
-            "play": _TEXT,
-            "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
-            "on": {"anyOf": kinds},
-            "if": {"$ref": "#/$defs/condition"},
-            "next": _TEXT,
-            "do": {"type": "array", "items": {"anyOf": _actions()}, "minItems": 1},
-            "how": _choice("instant"),
-            "rearm": days,
-            "at_most_every": days,
-        },
-        required=("play", "on", "do"),
-    )
+    keys = {
+        "play": _TEXT,
+        "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+        "on": {"anyOf": kinds},
+        "if": _CONDITION,
+        "next": _TEXT,
+        "do": _list({"anyOf": _actions()}),
+        "how": _choice("instant"),
+        "rearm": _DURATION,
+        "at_most_every": _DURATION,
+    }
+    return _object("play", keys, ("play", "on", "do"))
 
 
 def _actions() -> list[Schema]:
     to = {"destination": _TEXT}
-    slack = _object({"channel": _TEXT, "dm": _TEXT, "mention": _TEXT} | to, minProperties=1)
-    task = _object(dict.fromkeys(("subject", "due", "body", "fallback_owner"), _TEXT) | to, required=("subject",))
-    update = {"type": "object", "additionalProperties": _SCALAR | {"examples": list(FIELDS)}, "minProperties": 1}
-    webhook = {"anyOf": [_TEXT, _object(to, required=("destination",))]}
-    written = {"slack": slack, "crm_task": task, "crm_update": update, "webhook": webhook}
-    return [_object({kind: options}, required=(kind,)) for kind, options in written.items()]
+    person = {"type": "string", "examples": ["owner", "dana@example.com"]}
+    slack = {"channel": _TEXT | {"examples": ["#pql"]}, "dm": person, "mention": person} | to
+    due = _TEXT | {"examples": ["1 business day", "4h"]}
+    task = {"subject": _TEXT, "due": due, "body": _TEXT, "fallback_owner": _TEXT} | to
+    said = "What the property gets: a field, a signal by its name, a template, a number or true/false."
+    update = {
+        "type": "object",
+        "properties": _told("any", to),
+        "additionalProperties": _SCALAR | {"examples": list(FIELDS), "description": said},
+        "minProperties": 1,
+    }
+    written = {
+        "slack": _object("slack", slack, anyOf=[{"required": ["channel"]}, {"required": ["dm"]}]),
+        "crm_task": _object("crm_task", task, ("subject",)),
+        "crm_update": update,
+        "webhook": {"anyOf": [_TEXT, _object("any", to, ("destination",))]},
+    }
+    return [_object("do", {kind: options}, (kind,)) for kind, options in written.items()]
