@@ -38,9 +38,12 @@ format: setup ## put the code in the house's form
 docs: setup ## write the reference pages that the code determines
 	@$(BIN)/python docs/generate.py
 
-lock: setup ## resolve requirements.txt and requirements-dev.txt anew
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --upgrade --custom-compile-command "make lock" pyproject.toml -o requirements.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra dev -c requirements.txt --custom-compile-command "make lock" pyproject.toml -o requirements-dev.txt
+LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+
+lock: setup ## resolve the locks anew: requirements.txt, -server (with it: the image), -dev (with both: tests)
+	@$(LOCK) -o requirements.txt
+	@$(LOCK) --extra server -c requirements.txt -o requirements-server.txt
+	@$(LOCK) --extra server --extra dev -c requirements-server.txt -o requirements-dev.txt
 
 clean: ## forget the demo and the caches (not the virtual environment)
 	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
