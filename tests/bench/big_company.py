@@ -216,7 +216,7 @@ def _write_history(project: Project, con: duckdb.DuckDBPyConnection) -> None:
                        max({_LAST}) AS last_at, sum(n) AS events, max({_LAST}) + INTERVAL 5 MINUTE AS newest_ingested_at
                 FROM did WHERE {old} GROUP BY ALL"""
     _put(storage, con, PRESENCE, query, days)
-    _put(storage, con, LINKS, "SELECT NULL AS day, NULL AS anonymous_id, NULL AS user_id, NULL AS \"at\" LIMIT 0", days)
+    _put(storage, con, LINKS, 'SELECT NULL AS day, NULL AS anonymous_id, NULL AS user_id, NULL AS "at" LIMIT 0', days)
     query = f"""SELECT min(day) AS day, 'user' AS kind, who AS id, 'email' AS name,
                        to_json(who || '@' || any_value(account) || '.test') AS value, min(started) AS "at"
                 FROM did WHERE {old} GROUP BY who"""
@@ -231,7 +231,9 @@ def _put(storage: Storage, con: duckdb.DuckDBPyConnection, table: DailyTable, qu
     typed = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in table.columns.items())
     with storage.staging() as folder:
         staged = folder / "part.parquet"
-        con.execute(f"COPY (SELECT {typed} FROM ({query}) ORDER BY day) TO '{staged}' (FORMAT parquet, COMPRESSION zstd)")
+        con.execute(
+            f"COPY (SELECT {typed} FROM ({query}) ORDER BY day) TO '{staged}' (FORMAT parquet, COMPRESSION zstd)"
+        )
         storage.publish(staged, f"{FOLDER}/{table.name}/history.parquet")
     rows = con.execute(f"SELECT count(*) FROM ({query})").fetchone()
     assert rows is not None

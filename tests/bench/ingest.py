@@ -119,7 +119,9 @@ def _serving(export: Path) -> Iterator[Connection]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
-        yield Connection("mixpanel_default", host=f"http://127.0.0.1:{server.server_address[1]}", login="x", password="x")
+        yield Connection(
+            "mixpanel_default", host=f"http://127.0.0.1:{server.server_address[1]}", login="x", password="x"
+        )
     finally:
         server.shutdown()
         server.server_close()

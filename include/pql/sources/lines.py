@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from pql.types import UserError
 Format = Literal["ndjson", "csv", "parquet"]
 _DELIMITERS = (",", ";", "\t", "|")
 _LARGEST_RECORD = 64 << 20  # bytes; DuckDB's default of 16 MB is too small for the odd Mixpanel event
+_PIECE = 32 << 20
 
 
 def header(con: duckdb.DuckDBPyConnection, path: Path, format: Format) -> list[str] | None:
@@ -55,12 +57,49 @@ def fast_view(con: duckdb.DuckDBPyConnection, view: str, path: Path, format: For
     con.execute(f"CREATE OR REPLACE TEMP VIEW {sql.name(view)} AS {body}")
 
 
-def slow_view(con: duckdb.DuckDBPyConnection, view: str, path: Path, format: Format, folder: Path) -> None:
+def objects(paths: Sequence[Path], columns: Mapping[str, str]) -> str:
+    """SQL for the named keys of each NDJSON line (key → DuckDB type) and its `filename`, parsed once and no further.
+
+    Reading it raises duckdb.Error at the first line that is no JSON object; a line `null` is one without the keys.
+    """
+    files = ", ".join(sql.text(path) for path in paths)
+    typed = ", ".join(f"{sql.text(key)}: {sql.text(kind)}" for key, kind in columns.items())
+    return (
+        f"read_json([{files}], format='newline_delimited', columns={{{typed}}}, compression='uncompressed', "
+        f"maximum_object_size={_LARGEST_RECORD}, filename=true)"
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some lines of a larger file, in a file of their own."""
+
+    path: Path
+    first_line: int
+
+
+def pieces(path: Path, folder: Path, size: int = _PIECE) -> list[Piece]:
+    """The file cut at ends of lines into files of about `size` bytes in `folder`: a bad line spoils only its piece."""
+    found: list[Piece] = []
+    line = 1
+    with path.open("rb") as file:
+        while part := file.read(size):
+            part += file.readline()
+            piece = Piece(folder / f"{path.name}.{len(found)}", line)
+            piece.path.write_bytes(part)
+            found.append(piece)
+            line += part.count(b"\n")
+    return found
+
+
+def slow_view(
+    con: duckdb.DuckDBPyConnection, view: str, path: Path, format: Format, folder: Path, first_line: int = 1
+) -> None:
     """Make the view with line numbers; a bad record has its text in `row` (a JSON string) and the reason in `why`."""
     if format == "parquet":
         return fast_view(con, view, path, format)
     numbered = folder / f"{path.name}.numbered"
-    records = _numbered_lines(path) if format == "ndjson" else _numbered_csv(path)
+    records = _numbered_lines(path, first_line) if format == "ndjson" else _numbered_csv(path)
     with numbered.open("w", encoding="utf-8") as file:
         for line, record, why in records:
             file.write(json.dumps({"line": line, "record": record, "why": why}) + "\n")
@@ -87,9 +126,9 @@ def _csv_header(path: Path) -> tuple[str, list[str]]:
     return delimiter, next(csv.reader([first], delimiter=delimiter))
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
+def _numbered_lines(path: Path, first_line: int) -> Iterator[tuple[int, str, str | None]]:
     with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
+        for number, raw in enumerate(file, start=first_line):
             try:
                 record = raw.decode("utf-8").strip("\r\n \t\ufeff")
             except UnicodeDecodeError:

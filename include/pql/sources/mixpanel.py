@@ -16,12 +16,14 @@ import duckdb
 
 from pql.clients.mixpanel import Mixpanel
 from pql.settings import MixpanelSource
-from pql.sources import lines, sql
-from pql.sources.mixpanel_events import events_sql
+from pql.sources import lines
+from pql.sources.lines import Piece
+from pql.sources.mixpanel_events import events_sql, fast_lines, numbered_lines
 from pql.sources.reading import Mark, Mode, Read, Request, newest_of
 from pql.types import EVENT_COLUMNS, Connection, IngestReport, Quarantined
 
 _REMEMBERED_DAYS = 500
+_ROWS = "pql_mixpanel_rows"
 
 
 def read(settings: MixpanelSource, request: Request, connection: Connection) -> Read:
@@ -37,8 +39,11 @@ def read(settings: MixpanelSource, request: Request, connection: Connection) -> 
         request.progress(f"Mixpanel {first} to {last}", 0.0)
         file = Mixpanel(connection).export(first, last, Path(scratch))
         export = _Export(settings, request, file, Path(scratch))
-        published, marks = export.publish(first, last)
-        bad = export.quarantine(first, last)
+        try:
+            published, marks = export.publish(first, last)
+            bad = export.quarantine(first, last)
+        finally:
+            export.close()
     exported |= {day: request.now for day in _days(first, last)}
     oldest_kept = max(exported) - timedelta(days=_REMEMBERED_DAYS)
     days = {day.isoformat(): at.isoformat() for day, at in sorted(exported.items()) if day >= oldest_kept}
@@ -91,13 +96,11 @@ class _Export:
         self._request = request
         self._con = request.con
         self._file = file
-        self._events = folder / "events"  # a folder per day, so that publishing a day reads that day only
-        self._query = events_sql("pql_source_rows", settings, exported_at=request.now)
         self._settings = settings
-        self._parse(folder)
+        self._fill(folder)
         named = "why IS NULL AND coalesce(user_id, anonymous_id) IS NOT NULL"
         counts = self._con.execute(
-            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({named})) FROM {self._source}"
+            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({named})) FROM {_ROWS}"
         ).fetchone()
         assert counts is not None
         self.read, nobody = counts
@@ -112,7 +115,7 @@ class _Export:
         for number, day in enumerate(days):
             published = self._request.lake.publish_events(
                 self._con,
-                self._select(day),
+                f"SELECT {', '.join(EVENT_COLUMNS)} FROM {_ROWS} WHERE {self._named} AND mixpanel_day = DATE '{day}'",
                 source=self._request.source,
                 unit=day.isoformat(),
                 start=_end(self._settings, day - timedelta(days=1)),
@@ -124,47 +127,54 @@ class _Export:
             self._request.progress(f"Mixpanel {day}", (number + 1) / len(days))
         return rows, marks
 
-    def _select(self, day: date) -> str:
-        own = self._events / f"mixpanel_day={day}"
-        source = f"read_parquet({sql.text(own / '*.parquet')})" if own.exists() else self._source
-        return f"SELECT {', '.join(EVENT_COLUMNS)} FROM {source} WHERE {self._named} AND mixpanel_day = {sql.text(day)}"
-
     def quarantine(self, first: date, last: date) -> int:
         """How many lines could not be used; they are in quarantine, under the span they were exported in."""
-        bad = self._con.execute(
-            f"SELECT line, why, record FROM {self._source} WHERE why IS NOT NULL ORDER BY line"
-        ).fetchall()
+        bad = self._con.execute(f"SELECT line, why, record FROM {_ROWS} WHERE why IS NOT NULL ORDER BY line").fetchall()
         records = (Quarantined(f"{self._file.name}:{line}", why, record) for line, why, record in bad)
         self._request.lake.quarantine(self._request.source, f"{first}-{last}", records)
         return len(bad)
 
-    @property
-    def _source(self) -> str:
-        return f"read_parquet({sql.text(self._events / '**' / '*.parquet')})"
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._con.execute(f"DROP TABLE IF EXISTS {_ROWS}")
 
-    def _parse(self, folder: Path) -> None:
-        lines.fast_view(self._con, "pql_source_rows", self._file, "ndjson")
+    # Rows are held in a table of DuckDB's, which keeps in memory what fits and puts the rest on disk. What is good is
+    # read without knowing its line; only where something is not are lines numbered.
+
+    def _fill(self, folder: Path) -> None:
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS {self._events(fast_lines([self._file]))} LIMIT 0")
+        if self._read([self._file]) != set():
+            self._con.execute(f"DELETE FROM {_ROWS}")
+            self._read_around(lines.pieces(self._file, folder), folder)
+
+    def _read_around(self, pieces: list[Piece], folder: Path) -> None:
+        """Read the pieces, those with something bad in them by numbered lines."""
+        spoilt = self._read([piece.path for piece in pieces])
+        if spoilt is None and len(pieces) > 1:
+            half = len(pieces) // 2
+            self._read_around(pieces[:half], folder)
+            self._read_around(pieces[half:], folder)
+            return
+        if spoilt:
+            self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL AND line IS NULL")
+        for piece in pieces:
+            if spoilt is None or str(piece.path) in spoilt:
+                lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", folder, piece.first_line)
+                only = "WHERE why IS NOT NULL" if spoilt else ""
+                query = self._events(numbered_lines("pql_source_rows"))
+                self._con.execute(f"INSERT INTO {_ROWS} FROM ({query}) {only}")
+
+    def _read(self, files: list[Path]) -> set[str] | None:
+        """Take the files' lines in; those that hold unusable ones, or None (and nothing taken) if one is no JSON."""
         try:
-            if not self._write():
-                return
+            self._con.execute(f"INSERT INTO {_ROWS} {self._events(fast_lines(files))}")
         except duckdb.Error:
-            pass  # a line that is no JSON: number the lines and say which
-        self._events = folder / "numbered"
-        lines.slow_view(self._con, "pql_source_rows", self._file, "ndjson", folder)
-        self._write()
+            return None
+        found = self._con.execute(f"SELECT DISTINCT record FROM {_ROWS} WHERE why IS NOT NULL AND line IS NULL")
+        return {str(row[0]) for row in found.fetchall()}
 
-    def _write(self) -> int:
-        """Write the events by day; how many are unusable."""
-        by_day = "FORMAT parquet, PARTITION_BY (mixpanel_day), WRITE_PARTITION_COLUMNS"
-        self._con.execute(f"COPY ({self._query}) TO {sql.text(self._events)} ({by_day})")
-        self._events.mkdir(
-            exist_ok=True
-        )  # an export without a line writes no file: the columns are needed all the same
-        none = f"SELECT * FROM ({self._query}) LIMIT 0"
-        self._con.execute(f"COPY ({none}) TO {sql.text(self._events / 'none.parquet')} (FORMAT parquet)")
-        found = self._con.execute(f"SELECT count(*) FROM {self._source} WHERE why IS NOT NULL").fetchone()
-        assert found is not None
-        return int(found[0])
+    def _events(self, rows: str) -> str:
+        return events_sql(rows, self._settings, exported_at=self._request.now)
 
 
 def _day(settings: MixpanelSource, as_of: datetime) -> date:

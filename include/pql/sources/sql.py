@@ -5,6 +5,7 @@ Only names and values from the project's own settings and our own temporary path
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 
@@ -39,13 +40,16 @@ def json_path(*keys: str) -> str:
 def json_object(pairs: Iterable[tuple[str, str]]) -> str:
     """SQL for a JSON object of (key, JSON expression) without its nulls, NULL if nothing is left.
 
-    >>> json_object([("plan", "j[1]")])
-    "nullif(json_merge_patch('{}', json_object('plan', j[1])), '{}')"
+    >>> print(json_object([("plan", "j[1]")]))
+    nullif(concat('{', concat_ws(',', '"plan":' || nullif((j[1])::VARCHAR, 'null')), '}'), '{}')
     >>> json_object([])
     'NULL'
     """
-    members = ", ".join(f"{text(key)}, {value}" for key, value in pairs)
-    return f"nullif(json_merge_patch('{{}}', json_object({members})), '{{}}')" if members else "NULL"
+    members = ", ".join(
+        f"{text(json.dumps(key, ensure_ascii=False) + ':')} || nullif(({value})::VARCHAR, 'null')"
+        for key, value in pairs
+    )
+    return f"nullif(concat('{{', concat_ws(',', {members}), '}}'), '{{}}')" if members else "NULL"
 
 
 def utc(naive: str, timezone: str) -> str:
