@@ -1,4 +1,4 @@
-"""A person is forgotten: what somebody types, what lies in lake and ledger afterwards, and what a source brings again."""
+"""A person is forgotten: what somebody types, what lies in lake and ledger afterwards, what a source brings again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
 
 ANN = "ann-of-acme-4711"
@@ -26,8 +25,7 @@ def everything(story: Story) -> str:
             said.append(json.dumps(pq.read_table(path).to_pylist(), default=str))
         if path.is_file():
             said.append(path.read_bytes().decode(errors="replace"))
-    for path in story.folder.glob("ledger.db*"):
-        said.append(path.read_bytes().decode(errors="replace"))
+    said += [path.read_bytes().decode(errors="replace") for path in story.folder.glob("ledger.db*")]
     with sqlite3.connect(story.folder / "ledger.db") as ledger:
         said.append("\n".join(ledger.iterdump()))
     return "\n".join(said).lower()

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-
 from tests.flow.conftest import DAY, HABIT, HOUR, T0, days_before
 
 CROWD = 120  # events a day that are usual

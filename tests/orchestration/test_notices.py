@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
+from pql import store
 from pql.orchestration import notices
-from pql.types import Connection
+from pql.store import sources
+from pql.store.tables import deliveries
+from pql.types import Connection, IngestReport
 
-SETTINGS = "ops_channel: '#pql-ops'\n"
+SETTINGS = """
+ops_channel: '#pql-ops'
+sources:
+  product: {kind: mixpanel, late_after_hours: 3}
+destinations:
+  slack: {kind: slack}
+"""
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -35,11 +47,40 @@ def slack(
         loopback.script = lambda _seen: loopback.answer(said)
 
     accept(True)
+    at(monkeypatch, NOW)
     return accept
 
 
-def task_failed() -> None:
-    instance = SimpleNamespace(dag_id="hourly_signals", task_id="decide", run_id="r1")
+def at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """What the clock says."""
+    monkeypatch.setattr("pql.orchestration.runtime.now", lambda: now)
+
+
+def in_ledger(tmp_path: Path, what: Callable[[Any], Any]) -> None:
+    """Something in one transaction of the ledger."""
+    engine = store.connect(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with store.writing(engine) as connection:
+        what(connection)
+    engine.dispose()
+
+
+def read(tmp_path: Path, at: datetime, *, read: int = 100, quarantined: int = 0) -> None:
+    """The source was read at that moment, up to that moment."""
+    report = IngestReport("product", read, read - quarantined, quarantined, at)
+    in_ledger(tmp_path, lambda conn: sources.record_read(conn, report, cursor={}, read_at=at))
+
+
+def queue(tmp_path: Path, state: str, reason: str = "") -> None:
+    """A delivery in that state."""
+    naive = NOW.replace(tzinfo=None)
+    row: dict[str, Any] = {"destination": "slack", "kind": "slack", "lane": "slack:#x", "options": {}, "alert": {}}
+    row |= {"key": f"k-{state}-{reason}", "account_key": "org:1", "subject_key": "org:1", "state": state}
+    row |= {"created_at": naive, "not_before": naive, "finished_at": naive, "reason": reason}
+    in_ledger(tmp_path, lambda conn: conn.execute(insert(deliveries).values(row)))
+
+
+def task_failed(task: str = "decide", **mapped: Any) -> None:
+    instance = SimpleNamespace(dag_id="hourly_signals", task_id=task, run_id="r1", **mapped)
     notices.task_failed({"task_instance": instance, "exception": RuntimeError("no disk")})
 
 
@@ -89,3 +130,108 @@ def test_a_failure_nobody_could_be_told_of_is_not_forgotten(slack: Callable[[boo
     slack(True)
     notices.run_succeeded()
     assert told(loopback)[-1] == ":white_check_mark: `hourly_signals` works again."
+
+
+def test_of_mapped_tasks_that_fail_together_one_is_told_by_its_name(
+    slack: Callable[[bool], None], loopback: Any
+) -> None:
+    """Two sources fail in one run: ops read one notice, which names the source as the UI does."""
+    task_failed("ingest", map_index=1, rendered_map_index="product")
+    task_failed("ingest", map_index=0, rendered_map_index="crm")
+    assert told(loopback) == [":rotating_light: `hourly_signals` failed in task `ingest` [product] (run `r1`): no disk"]
+
+
+def test_a_late_source_is_told_once_and_its_recovery_once(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PRODUCT-O: not complete for longer than its setting is one notice, however often one looks; so is the end."""
+    read(tmp_path, NOW - 3 * HOUR)
+    notices.watch()
+    assert told(loopback) == []
+    at(monkeypatch, NOW + HOUR / 2)
+    in_ledger(tmp_path, lambda conn: sources.record_failure(conn, "product", "Mixpanel answered 503"))
+    notices.watch()
+    notices.watch()
+    at(monkeypatch, NOW + HOUR)
+    notices.watch()
+    assert told(loopback) == [
+        ":hourglass_flowing_sand: `product` is late: complete to 2026-03-02 09:00 UTC, 3.5 h ago (late after 3 h). "
+        "Its last read failed: Mixpanel answered 503"
+    ]
+    read(tmp_path, NOW + HOUR)
+    notices.watch()
+    notices.watch()
+    assert told(loopback)[1:] == [":white_check_mark: `product` is up to date again: complete to 2026-03-02 13:00 UTC."]
+
+
+def test_lateness_that_slack_did_not_take_is_told_the_next_time(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path
+) -> None:
+    """A refused notice is tried again when the state is looked at again."""
+    read(tmp_path, NOW - 5 * HOUR)
+    slack(False)
+    notices.watch()
+    slack(True)
+    before = len(told(loopback))
+    notices.watch()
+    notices.watch()
+    assert len(told(loopback)) - before == 1
+
+
+def test_a_share_of_unusable_records_is_told(slack: Callable[[bool], None], loopback: Any, tmp_path: Path) -> None:
+    """More than `quarantine_pct` of the last read in quarantine is one notice, a clean read the next."""
+    read(tmp_path, NOW, quarantined=5)
+    notices.watch()
+    assert told(loopback) == []
+    read(tmp_path, NOW, quarantined=6)
+    notices.watch()
+    notices.watch()
+    read(tmp_path, NOW)
+    notices.watch()
+    assert [line.split(". ")[0] for line in told(loopback)] == [
+        ":warning: `product`: 6 of 100 records (6.0 %) of its last read could not be used (told above 5 %)",
+        ":white_check_mark: `product` can be read again: 0 of 100 records (0.0 %) unusable.",
+    ]
+
+
+def test_deliveries_given_up_are_told_once_for_their_destination(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path
+) -> None:
+    """The first dead delivery of a destination is one notice, further ones are none; none left is the recovery."""
+    notices.watch()
+    queue(tmp_path, "dead", "channel_not_found")
+    notices.watch()
+    queue(tmp_path, "dead", "is_archived")
+    notices.watch()
+    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(state="suppressed")))
+    notices.watch()
+    assert told(loopback) == [
+        ":warning: `slack`: 1 given up, the newest (delivery 1) because: channel_not_found",
+        ":white_check_mark: `slack`: no delivery of the last 7 days is given up any more.",
+    ]
+
+
+def test_what_is_held_asks_a_person_once(slack: Callable[[bool], None], loopback: Any, tmp_path: Path) -> None:
+    """PRODUCT-A6: deliveries that wait for a person are told, once until none waits."""
+    queue(tmp_path, "held", "1")
+    queue(tmp_path, "held", "2")
+    notices.watch()
+    notices.watch()
+    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(state="pending")))
+    notices.watch()
+    assert [line.split(":")[2][:45] for line in told(loopback)] == [
+        " 2 deliveries are held and wait for you",
+        " No delivery is held any more.",
+    ]
+
+
+def test_a_drop_in_volume_is_told_by_the_run_that_sees_it(slack: Callable[[bool], None], loopback: Any) -> None:
+    """PRODUCT-S5: a live run's drops are told once and so is their end; a run of the past tells nothing."""
+    low = {"live": True, "drops": {"product": "product brought 3 events instead of 100"}}
+    notices.watch({**low, "live": False})
+    assert told(loopback) == []
+    notices.watch(low)
+    notices.watch(low)
+    notices.watch()
+    notices.watch({"live": True, "drops": {}})
+    assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend", "white_check_mark"]
