@@ -60,6 +60,7 @@ class Server:
         clock: Callable[[], datetime] | None = None,
         *,
         port: int = 0,
+        host: str = HOST,
         limits: bool = True,
         paced_by_clock: bool = False,
     ) -> None:
@@ -70,7 +71,7 @@ class Server:
         self.faults = Faults(self.world.now)
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((HOST, port))
+        self._socket.bind((host, port))
         self._socket.listen()  # whoever is told the address may call at once; answers begin when serving does
         self.port = int(self._socket.getsockname()[1])
         self.url = self.world.base_url = f"http://{HOST}:{self.port}"
