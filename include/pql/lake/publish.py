@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -49,21 +51,29 @@ def publish_events(
 ) -> Published:
     """Publish the rows of `select_sql` (EVENT_COLUMNS) as the unit's files, replacing exactly those it had.
 
+    It is read more than once and must say the same each time: what is dear to compute belongs into a table or file.
     Raises ValueError for rows that cannot be events (no id, name, time or actor, or properties that are no JSON):
     sources quarantine such records first.
     """
     whole = set(days_within(unit.start, unit.end, timezone)) if unit.replaces_days else set()
-    with storage.staging() as folder:
-        rows, duplicates = _staged(con, select_sql, unit, timezone, folder)
-        rows = without_forgotten_events(storage, con, rows)
-        files = [_file(unit, day, digest, day in whole) for day, digest in _digests(con, rows).items()]
+    with storage.staging() as folder, _each_once(con, _typed(con, select_sql, unit, timezone)) as (events, duplicates):
+        staged = folder / "rows.parquet"
+        con.execute(f"COPY ({events}) TO {text(str(staged))} (FORMAT parquet)")
+        rows = without_forgotten_events(storage, con, staged)
+        days = _days(con, events if rows == staged else f"FROM read_parquet({text(str(rows))})")
+        files = [_file(unit, each.day, each.digest, each.day in whole) for each in days]
         plan, gone, before = _replaced(storage, con, rows, unit, files, whole, folder)
         facts = _facts(con, [str(rows)])
-        total = con.execute(f"SELECT count(*), max(occurred_at) FROM read_parquet({text(str(rows))})").fetchone()
-    assert total is not None
-    newest = total[1].replace(tzinfo=UTC) if total[1] else None
-    added = 0 if plan.skipped_older else max(0, total[0] - before)
-    return Published(total[0], _merged(facts, gone), newest, plan.skipped_older, added, duplicates)
+    newest = max((each.newest for each in days), default=None)
+    total = sum(each.rows for each in days)
+    return Published(
+        total,
+        _merged(facts, gone),
+        newest.replace(tzinfo=UTC) if newest else None,
+        plan.skipped_older,
+        0 if plan.skipped_older else max(0, total - before),
+        duplicates,
+    )
 
 
 def _replaced(
@@ -83,7 +93,7 @@ def _replaced(
         try:
             gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
             before = _rows(con, [storage.uri(f.path) for f in {*plan.removed, *plan.same.values()}])
-            _write(storage, con, rows, plan, scratch)
+            _write(storage, con, rows, len(files), plan, scratch)
         except (duckdb.IOException, FileNotFoundError):
             if attempt == _ATTEMPTS:
                 raise
@@ -99,60 +109,68 @@ def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
 # --- staging -------------------------------------------------------------------------------------------------------
 
 
-def _staged(
-    con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str, folder: Path
-) -> tuple[Path, int]:
-    """The unit's rows in one local file: typed, checked, each event once, with the local day they belong to.
+def _typed(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str) -> str:
+    """A SELECT of the unit's rows with the lake's types and the local day they belong to.
 
-    Beside it how many repeated another.
+    Raises ValueError if a row cannot be an event. A column of DuckDB's type JSON holds nothing else by its type.
     """
+    kinds = {str(name): str(kind) for name, kind, *_ in con.execute(f"DESCRIBE {select_sql}").fetchall()}
+    written = [name for name in ("properties", "user_traits", "account_traits") if kinds.get(name) != "JSON"]
+    broken = " OR ".join(f"NOT json_valid({name})" for name in written) or "false"
     columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in EVENT_COLUMNS.items())
-    stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
-    day = day_sql("occurred_at", timezone)
-    rows = folder / "rows.parquet"
-    con.execute(
-        f"COPY (SELECT *, {stamp}, {day} AS day FROM (SELECT {columns} FROM ({select_sql}))) "
-        f"TO {text(str(rows))} (FORMAT parquet)"
-    )
-    _refuse_unusable(con, rows, unit)
-    return _each_once(con, rows)
-
-
-def _refuse_unusable(con: duckdb.DuckDBPyConnection, rows: Path, unit: Unit) -> None:
+    rows = f"SELECT {columns} FROM ({select_sql})"
     incomplete = "event_id IS NULL OR event IS NULL OR occurred_at IS NULL OR coalesce(user_id, anonymous_id) IS NULL"
-    broken = " OR ".join(f"NOT json_valid({name})" for name in ("properties", "user_traits", "account_traits"))
-    found = con.execute(
-        f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM read_parquet({text(str(rows))})"
-    ).fetchone()
+    found = con.execute(f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM ({rows})").fetchone()
     assert found is not None
     if found != (0, 0):
         raise ValueError(
             f"{unit.source} {unit.unit}: {found[0]} rows without id, name, time or actor and {found[1]} whose "
             "properties are not JSON were handed to the lake; the source should have quarantined them"
         )
+    stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
+    return f"SELECT *, {stamp}, {day_sql('occurred_at', timezone)} AS day FROM ({rows})"
 
 
-def _each_once(con: duckdb.DuckDBPyConnection, rows: Path) -> tuple[Path, int]:
-    """The rows with one row per event id: the one that was received first."""
-    source = f"read_parquet({text(str(rows))})"
-    counts = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {source}").fetchone()
-    assert counts is not None
-    if counts[0] == counts[1]:
-        return rows, 0
-    once = rows.with_name("once.parquet")
-    rank = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties)"
-    con.execute(f"COPY (SELECT * FROM {source} QUALIFY {rank} = 1) TO {text(str(once))} (FORMAT parquet)")
-    rows.unlink()
-    return once, counts[0] - counts[1]
+@contextmanager
+def _each_once(con: duckdb.DuckDBPyConnection, rows: str) -> Iterator[tuple[str, int]]:
+    """A SELECT of the rows with one row per event id, the one that was received first; and how many it leaves out.
+
+    Copies are few, so only they are put in order; the others stream past.
+    """
+    again = "pql_copied_events"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {again} AS "
+        f"SELECT event_id, count(*) AS n FROM ({rows}) GROUP BY event_id HAVING n > 1"
+    )
+    try:
+        found = con.execute(f"SELECT coalesce(sum(n - 1), 0) FROM {again}").fetchone()
+        assert found is not None
+        first = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties) = 1"
+        once = (
+            f"SELECT * FROM ({rows}) ANTI JOIN {again} USING (event_id) UNION ALL "
+            f"SELECT * FROM ({rows}) SEMI JOIN {again} USING (event_id) QUALIFY {first}"
+        )
+        yield (once if found[0] else rows), int(found[0])
+    finally:
+        con.execute(f"DROP TABLE IF EXISTS {again}")
 
 
-def _digests(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[date, str]:
-    """A digest per day of what the rows say, whatever their order; a later reading time is no difference."""
+@dataclass(frozen=True)
+class _Day:
+    """What a unit's rows of one local day come to."""
+
+    day: date
+    rows: int
+    digest: str  # of what they say, whatever their order; a later reading time is no difference
+    newest: datetime
+
+
+def _days(con: duckdb.DuckDBPyConnection, events: str) -> list[_Day]:
     said = ", ".join(name for name in EVENT_COLUMNS if name != "ingested_at")
     found = con.execute(
-        f"SELECT day, count(*), sum(CAST(hash({said}) AS HUGEINT)) FROM read_parquet({text(str(rows))}) GROUP BY day"
+        f"SELECT day, count(*), sum(CAST(hash({said}) AS HUGEINT)), max(occurred_at) FROM ({events}) GROUP BY day"
     ).fetchall()
-    return {day: hashlib.sha256(f"{n} {total}".encode()).hexdigest()[:16] for day, n, total in found}
+    return [_Day(day, n, hashlib.sha256(f"{n} {total}".encode()).hexdigest()[:16], at) for day, n, total, at in found]
 
 
 # --- what to write and what to remove ------------------------------------------------------------------------------
@@ -188,17 +206,10 @@ def _planned(unit: Unit, files: list[EventFile], before: list[EventFile], whole:
     return _Plan(written, same, removed, bool(kept & ({f.day for f in files} | whole)))
 
 
-def _write(storage: Storage, con: duckdb.DuckDBPyConnection, rows: Path, plan: _Plan, folder: Path) -> None:
+def _write(storage: Storage, con: duckdb.DuckDBPyConnection, rows: Path, days: int, plan: _Plan, folder: Path) -> None:
     fresh = {f.day: f for f in plan.written if f not in plan.same and f.digest != EMPTY}
-    if fresh:
-        days = ", ".join(f"DATE '{day}'" for day in fresh)
-        target = text(str(folder / "days"))
-        con.execute(
-            f"COPY (SELECT * FROM read_parquet({text(str(rows))}) WHERE day IN ({days})) TO {target} "
-            "(FORMAT parquet, PARTITION_BY (day), WRITE_PARTITION_COLUMNS true)"
-        )
-    for day, file in fresh.items():
-        storage.publish(_one(con, folder / "days" / f"day={day}"), file.path)
+    for day, staged in _by_day(con, rows, list(fresh), days, folder).items():
+        storage.publish(staged, fresh[day].path)
     for new, old in plan.same.items():
         if new != old:
             storage.move(old.path, new.path)
@@ -208,6 +219,25 @@ def _write(storage: Storage, con: duckdb.DuckDBPyConnection, rows: Path, plan: _
         storage.publish(empty, file.path)
     for file in plan.removed:
         storage.remove(file.path)
+
+
+def _by_day(
+    con: duckdb.DuckDBPyConnection, rows: Path, wanted: list[date], present: int, folder: Path
+) -> dict[date, Path]:
+    """A file in `folder` for each of the wanted days; `present` says how many days the rows are of."""
+    if not wanted:
+        return {}
+    if present == 1:
+        copy = folder / "day.parquet"
+        shutil.copyfile(rows, copy)  # the rows stay: this may have to be done again
+        return {wanted[0]: copy}
+    days = ", ".join(f"DATE '{day}'" for day in wanted)
+    target = text(str(folder / "days"))
+    con.execute(
+        f"COPY (SELECT * FROM read_parquet({text(str(rows))}) WHERE day IN ({days})) TO {target} "
+        "(FORMAT parquet, PARTITION_BY (day), WRITE_PARTITION_COLUMNS true)"
+    )
+    return {day: _one(con, folder / "days" / f"day={day}") for day in wanted}
 
 
 def _one(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
