@@ -92,7 +92,8 @@ def test_a_definition_untouched_for_a_quarter_asks_for_a_review(site: Site) -> N
 
 def test_a_wrong_definition_is_named_and_leaves_the_others(site: Site) -> None:
     """With file and line, escaped; the accounts of the others are still there."""
-    (site.folder / "definitions" / "wrong.yaml").write_text("definition: wrong\nstatus: <b>lively</b>\n")
+    wrong = "definition: wrong\ncriteria: {value: {<b>lively</b>: {min: 1}}}\n"
+    (site.folder / "definitions" / "wrong.yaml").write_text(wrong)
     html = site.html("/definitions")
     assert "wrong.yaml:2" in html
     assert "<b>lively</b>" not in html
