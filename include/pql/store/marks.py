@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from pql.store.instants import to_aware, to_naive
-from pql.store.tables import counters, dirty_marks
+from pql.store.tables import counters, dirty_marks, members
 from pql.store.upsert import upsert
 
 _COUNTER = "marks"
@@ -56,6 +56,15 @@ def mark(conn: Connection, definitions: Collection[str], facts: Iterable[tuple[s
         ],
     )
     return seq
+
+
+def mark_account(conn: Connection, definitions: Collection[str], account_key: str, at: datetime) -> int:
+    """Mark what a person did to an account (a block, its end), so that the next hour looks at it; the marks' number.
+
+    It is marked by one of its users, by whom an evaluation finds it again.
+    """
+    user = conn.execute(select(func.min(members.c.user_id)).where(members.c.account_key == account_key)).scalar()
+    return mark(conn, definitions, [(f"user:{user}", at)] if user is not None else [])
 
 
 def current_seq(conn: Connection) -> int:

@@ -9,7 +9,7 @@ import typer
 from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
 from pql.cli.output import Format, FormatOption, progress, show
-from pql.store import blocks
+from pql.store import blocks, marks
 from pql.types import UserError
 
 Ids = Annotated[list[int] | None, typer.Option("--id", help="Only this delivery (may be repeated)")]
@@ -147,6 +147,7 @@ def block(
             return
         key = insight.account_key(opened, account, now=now())
         with store.writing(opened.engine) as connection:
+            marks.mark_account(connection, [d.id for d in opened.definitions if d.status != "retired"], key, now())
             if lift:
                 print(f"{blocks.lift(connection, key, now=now())} blocks of {key} ended")
                 return
