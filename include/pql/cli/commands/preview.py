@@ -69,7 +69,7 @@ def preview(
             print(f"\nthe page is in {html}")
 
 
-_COLUMNS = tuple(Account.__dataclass_fields__)
+_COLUMNS = tuple(name for name in Account.__dataclass_fields__ if name != "asked")
 
 
 def _plain(account: Account) -> dict[str, Any]:

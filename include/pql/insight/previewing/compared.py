@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from pql.insight.previewing.course import Course, Find
-from pql.insight.previewing.lacks import bare
 from pql.insight.previewing.model import Account, Cause, Group, Segment
 from pql.insight.previewing.period import day_of
 from pql.insight.previewing.purchases import Purchases
@@ -45,7 +44,7 @@ def announced(course: Course, *, by_account: bool = False) -> tuple[Find, ...]:
 
 def causes(accounts: Iterable[Account], group: Group) -> tuple[Cause, ...]:
     """What kept the accounts of a group out of the other definition, the most frequent first."""
-    counted = Counter(text for a in accounts if a.group == group for text in {bare(missing) for missing in a.missing})
+    counted = Counter(text for a in accounts if a.group == group for text in a.asked)
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Cause(text, count) for text, count in ordered[:CAUSES])
 
@@ -87,7 +86,7 @@ def _account(
     project: Project, courses: Sequence[Course], new: Find | None, old: Find | None, purchases: Purchases
 ) -> Account:
     told = [find for find in (new, old) if find is not None and not find.opening.silent]
-    speaker = told[0]
+    speaker, first = told[0], min(told, key=lambda find: find.opening.at)
     definition = courses[0 if speaker is new else 1].definition
     row = speaker.opening.row
     assert row is not None, "what is announced has its row"
@@ -112,7 +111,8 @@ def _account(
         bought_at=fate.bought_at,
         days_had=fate.days_had,
         reasons=tuple(line(reason) for reason in reasons(definition, plain)[:REASONS] if reason.points),
-        missing=min(told, key=lambda find: find.opening.at).missing,
+        missing=tuple(text for text, _ in first.missing),
+        asked=tuple(dict.fromkeys(asked for _, asked in first.missing)),
     )
 
 

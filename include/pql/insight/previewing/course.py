@@ -32,7 +32,9 @@ class Find:
     subject_key: str
     account_key: str
     segment: str
-    missing: tuple[str, ...]  # what the other definition asked for besides
+    missing: tuple[
+        tuple[str, str], ...
+    ]  # what the other definition asked for besides: with what was found, and without
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,9 @@ def go_through(
     with ExitStack() as stack:
         lake = stack.enter_context(closing(project.lake.connect()))
         sides = [_Side(d, stack.enter_context(closing(Rehearsal(project, d)))) for d in definitions]
-        done = 0
-        for batch in _batches(project, lake, sides, period, by, rows_a_pass):
+        for batch in _batches(project, lake, sides, period, by, rows_a_pass, progress or _untold):
             _live_through(batch, sides, by)
-            done += len(batch.known)
-            if progress:
-                progress(f"{max(batch.known):%Y-%m-%d %H:%M}", done / (len(period.moments) + 1))
+            del batch  # before the next one is made: they are large
         purchases = _finish(project, lake, sides, period)
     return tuple(Course(s.definition, tuple(s.finds), tuple(s.told)) for s in sides), purchases
 
@@ -90,14 +89,17 @@ def _batches(
     period: Period,
     by: str,
     rows_a_pass: int,
+    progress: Progress,
 ) -> Iterator[_Batch]:
     """The first moment by itself, which tells how many rows a moment has; then as many as can be held."""
     extra = () if by == SIZE else (by,)
 
     def batch(moments: Sequence[datetime]) -> _Batch:
-        frames = [
-            snapshots(project, lake, side.definition, moments, period.step, extra_attributes=extra) for side in sides
-        ]
+        frames, before = [], period.moments.index(moments[0])
+        for n, side in enumerate(sides):
+            share = (before + len(moments) * n / len(sides)) / len(period.moments)
+            progress(f"{moments[0]:%Y-%m-%d} to {moments[-1]:%Y-%m-%d}", share)
+            frames.append(snapshots(project, lake, side.definition, moments, period.step, extra_attributes=extra))
         return _Batch(frames, features.identities(lake, moments, free_mail_domains=project.free_mail_domains))
 
     head = batch(period.moments[:1])
@@ -106,6 +108,10 @@ def _batches(
     del head
     for moments in passes(period.moments[1:], rows, rows_a_pass):
         yield batch(moments)
+
+
+def _untold(what: str, share: float) -> None:
+    """Nobody is watching."""
 
 
 def _live_through(batch: _Batch, sides: Sequence[_Side], by: str) -> None:
@@ -122,7 +128,7 @@ def _live_through(batch: _Batch, sides: Sequence[_Side], by: str) -> None:
 
 
 def _find(opening: Opening, i: int, sides: Sequence[_Side], at: Sequence[pd.DataFrame], by: str) -> Find:
-    segment, missing = "", tuple[str, ...]()
+    segment, missing = "", tuple[tuple[str, str], ...]()
     if opening.row is not None:
         rows = [_row_of(frame, opening, side, sides[i]) for frame, side in zip(at, sides, strict=True)]
         segment = _segment(rows, sides, by)

@@ -113,7 +113,8 @@ class Account:
     bought_at: datetime | None
     days_had: int | None  # from the alert to the purchase, or so far
     reasons: tuple[str, ...]  # its strongest lines when it was announced
-    missing: tuple[str, ...]  # what the other definition asked for besides, at that moment
+    missing: tuple[str, ...]  # what the other definition asked for besides at that moment, with what it found
+    asked: tuple[str, ...]  # the same conditions alone
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from pql.insight.previewing.course import Course
 from pql.insight.previewing.model import Side
@@ -32,16 +33,17 @@ def _same(courses: Sequence[Course]) -> Iterator[str]:
 
 
 def _unknown(courses: Sequence[Course], period: Period) -> Iterator[str]:
-    crm_from = period.crm_from
-    if crm_from is None or crm_from <= period.moments[0]:
+    crm_from, names = period.crm_from, {n for course in courses for n in needs_crm_of_then(course.definition)}
+    if crm_from is None or not names:
         return
-    names = sorted({name for course in courses for name in needs_crm_of_then(course.definition)})
-    if names:
-        which = " and ".join(f"`{name}`" for name in names)
+    which = " and ".join(f"`{name}`" for name in sorted(names))
+    if crm_from > period.moments[0]:
         yield (
             f"The CRM was first read on {crm_from:%Y-%m-%d}. What it says of {which} is unknown for the time before, "
             f"and whoever enters by it cannot qualify then. Compare from that day on: --from {crm_from:%Y-%m-%d}."
         )
+    elif period.is_default and crm_from > period.moments[0] - timedelta(days=1):
+        yield f"It begins when the CRM was first read: what it says of {which} is unknown for the time before."
 
 
 def _data(courses: Sequence[Course], period: Period, unit: str) -> Iterator[str]:
@@ -63,7 +65,7 @@ def _silent(sides: Sequence[Side], unit: str) -> Iterator[str]:
     versus = f" (by the old one {sides[1].already_qualified})" if len(sides) > 1 else ""
     yield (
         f"By the new definition {counted(new, unit)}{versus} qualified already when the period began. Nobody is told "
-        "of those, here or when it goes live: what was true already is no news. `pql release` lists them then."
+        "of those: what was true already is no news."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pql.insight.previewing.chart import alerts_chart
 from pql.insight.previewing.model import Account, Preview
@@ -16,7 +16,22 @@ from pql.insight.previewing.sentence import bought, counted, rate
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-_TEMPLATES.filters.update(rate=rate, bought=bought)
+
+
+def _code(text: str) -> Markup:
+    """Text in which what stands between backticks is code.
+
+    >>> _code("see `pql release` <now>")
+    Markup('see <code>pql release</code> &lt;now&gt;')
+    """
+    parts = (
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(text.split("`"))
+    )
+    return Markup("").join(parts)
+
+
+_TEMPLATES.filters.update(rate=rate, bought=bought, code=_code)
+MOST = 300  # accounts of a group on the page
 
 
 def page(preview: Preview, *, timezone: str = "UTC") -> str:
@@ -33,6 +48,7 @@ def page(preview: Preview, *, timezone: str = "UTC") -> str:
         counted=counted,
         became=became,
         groups=groups(preview),
+        most=MOST,
     )
 
 

@@ -33,6 +33,7 @@ class Period:
     complete_to: datetime
     history_from: date
     crm_from: datetime | None  # when the CRM was first read
+    is_default: bool = False  # nobody said where to begin
 
     @property
     def label(self) -> str:
@@ -72,7 +73,7 @@ def choose_period(
     moments = tuple(every(begin, end, step, project.zone))
     if len(moments) < 2:
         raise UserError("Between --from and --to there is no step of --every: the first moment is the silent baseline.")
-    return Period(moments, step, complete_to, started, crm_from)
+    return Period(moments, step, complete_to, started, crm_from, is_default=first is None)
 
 
 def newest_complete(project: Project, now: datetime) -> datetime:

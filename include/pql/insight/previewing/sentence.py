@@ -89,4 +89,6 @@ def _most(count: int, day: date | None) -> str:
 def _bought(outcome: Outcome) -> str:
     if not outcome.bought and not outcome.not_yet:
         return ""
-    return f" ({outcome.bought or 'none'} of the {outcome.accounts:,} later bought)"
+    return (
+        f" ({outcome.bought} of the {outcome.accounts:,} later bought)" if outcome.bought else " (none bought so far)"
+    )
