@@ -1,7 +1,7 @@
 """The feature frame: views, a definition and moments in, one row per moment and subject out.
 
-Whatever the number of moments, it is one pass: identity is worked out where it changes, usage is read once and grouped
-by day, and every signal is a difference of running totals at the points of the panel.
+Whatever the number of moments, it is one pass: identity is worked out where it changes, usage is read once, and every
+signal is a difference of running totals over the days.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from pql.features.clock import Clock, clock, day_ends, local_days, microseconds
 from pql.features.companies import make_companies
 from pql.features.frame import Frame
 from pql.features.identity import make_identity
-from pql.features.material import fetch_material
 from pql.features.presence import history_start, read_presence
+from pql.features.rows import Usage
 from pql.features.scratch import Ints, Scratch
+from pql.features.signup import read_signups
 from pql.features.spread import read_attributes
 from pql.features.subjects import make_subjects
+from pql.features.wants import fields_of, signup_keys, value_keys
+from pql.usage import needs_of
 
 
 def build(
@@ -46,6 +49,7 @@ def build(
     """
     asked = microseconds(moments)
     names = _looked_up(definition, extra_attributes)
+    by_hint = definition.subject == "account"
     with Scratch(con) as scratch:
         start = history_start(scratch)
         ticking = _clock(definition, asked, start, timezone)
@@ -53,15 +57,22 @@ def build(
         make_companies(scratch, len(asked))
         make_attributes(scratch, names, len(asked), of_users=definition.subject == "user")
         subjects = make_subjects(scratch, definition.subject, len(asked), accounts)
-        panel, moment = subjects.panel(ticking.positions(asked), len(ticking) + 1)
-        attributes = read_attributes(scratch, names, len(asked), subjects.key, panel.entity, moment, definition.subject)
-        material = fetch_material(scratch, definition, ticking, timezone, subjects)
-        presence = read_presence(scratch, clock(asked, timezone), by_hint=definition.subject == "account")
-    return Frame(material, panel, attributes, presence, start or 0).assemble()
+        attributes = read_attributes(scratch, names, len(asked), subjects, definition.subject)
+        presence = read_presence(scratch, by_hint=by_hint)
+        usage = _usage(scratch, ticking, definition, by_hint=by_hint)
+        signups = read_signups(scratch, ticking, usage.first_at(signup_keys(definition)), by_hint=by_hint)
+        frame = Frame(definition, ticking, asked, timezone, subjects, signups, usage, attributes, presence, start or 0)
+        return frame.assemble()
 
 
 def _looked_up(definition: Definition, extra: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({*BASE, *definition.attributes, *extra} - set(COMPUTED)))
+
+
+def _usage(scratch: Scratch, ticking: Clock, definition: Definition, *, by_hint: bool) -> Usage:
+    keys = frozenset(need.key for need in needs_of(definition))
+    of_values = frozenset(key for signal in definition.signals for key in value_keys(definition, signal))
+    return Usage(scratch, ticking, keys, fields_of(definition), of_values, by_hint=by_hint)
 
 
 def _clock(definition: Definition, asked: Ints, start: int | None, timezone: str) -> Clock:

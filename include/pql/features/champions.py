@@ -13,9 +13,9 @@ import pyarrow as pa
 from pql.definition.model import Definition
 from pql.features.clock import clock, microseconds
 from pql.features.identity import make_identity
-from pql.features.measures import active_keys
-from pql.features.rows import listed, make_segments
+from pql.features.rows import listed, make_slots
 from pql.features.scratch import Scratch
+from pql.features.wants import active_keys
 
 
 def champions(
@@ -41,7 +41,7 @@ def champions(
     with Scratch(con) as scratch:
         make_identity(scratch, moments, free_mail_domains)
         scratch.put("f_wanted", {"account_key": pa.array(sorted(account_keys), pa.string())})
-        make_segments(scratch, ticking, "f_segment", "usage", f"match IN ({keys})")
+        make_slots(scratch, ticking)
         scratch.make("f_named", _NAMED)
         return con.execute(_CHAMPIONS.format(keys=keys), [str(first_day), n]).df()
 
@@ -57,7 +57,7 @@ WITH did AS (
     SELECT a.account_key, a.user_id, sum(u.count)::BIGINT AS actions, count(DISTINCT u.day)::BIGINT AS days
     FROM f_assign a JOIN f_wanted USING (account_key)
          JOIN usage u ON u.raw_id = a.raw_id AND u.account_hint IS NOT DISTINCT FROM a.account_hint
-         JOIN f_segment g ON g.day = u.day AND g.seg = u.seg
+         JOIN f_slot g ON g.day = u.day AND g.seg = u.seg
     WHERE u.match IN ({keys}) AND u.day >= $1::DATE
     GROUP BY ALL HAVING sum(u.count) > 0)
 SELECT d.account_key, d.user_id, p.name, p.email, d.actions, d.days

@@ -38,10 +38,6 @@ class Clock:
         """Position of the first instant at which an event at `at` counts; len(self) if none (SEM-T2)."""
         return np.searchsorted(self.instants, at, side="right")
 
-    def leaves(self, day: Ints, days: int) -> Ints:
-        """Position of the first instant at which local day `day` is no longer among the last `days` days."""
-        return np.searchsorted(self.window_day, day + days, side="left")
-
     def positions(self, instants: Ints) -> Ints:
         """Positions of instants that are on the clock."""
         return np.searchsorted(self.instants, instants, side="left")

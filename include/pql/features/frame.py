@@ -1,4 +1,4 @@
-"""The columns of the feature frame, assembled over the points of the main panel."""
+"""The columns of the feature frame: what is measured block by block, and what is known of subjects besides."""
 
 from __future__ import annotations
 
@@ -9,116 +9,130 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from pql.definition.model import Signal, Window
-from pql.features.material import event_keys, half_life_signals
-from pql.features.measures import USAGE_MEASURES, Material, Measures, active_keys, hours_between
-from pql.features.panel import Panel
+from pql.definition.model import Definition, Signal, Window
+from pql.features.clock import Clock
+from pql.features.measures import Measured, Measures, hours_between
 from pql.features.presence import Presence
+from pql.features.rows import Block, Usage
 from pql.features.scratch import Column, Flags, Floats, Ints
+from pql.features.signup import Signups
+from pql.features.slots import Positions
 from pql.features.spread import Attributes
 from pql.features.stages import Reached
+from pql.features.subjects import Subjects
+from pql.features.wants import USAGE_MEASURES, active_keys, event_keys, half_life_signals
+
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
 class Frame:
     """What the columns are made of."""
 
-    material: Material
-    panel: Panel
+    definition: Definition
+    clock: Clock
+    asked: Ints  # the moments, µs
+    timezone: str
+    subjects: Subjects
+    signups: Signups
+    usage: Usage
     attributes: Attributes
     presence: Presence
     history_start: int
 
     def assemble(self) -> pd.DataFrame:
-        """All columns, one row per point."""
-        attributes = {f"attr.{name}": values for name, values in self._attributes.items()}
-        columns = {**self._about(), **attributes, **self._signals, **dict(self._windows()), **self._stages()}
+        """All columns, one row per subject and moment at which it exists."""
+        measured = self._measured()
+        columns = {**self._about(measured), **{f"attr.{name}": values for name, values in self._attributes.items()}}
+        for signal in self.definition.signals:
+            columns[f"signal.{signal.name}"] = self._signal(signal, columns, measured)
+        columns |= {name: values for name, values in measured.items() if name not in columns}
         return pd.DataFrame(columns, copy=False)
-
-    @cached_property
-    def _measures(self) -> Measures:
-        return Measures(self.material, self.panel)
 
     @cached_property
     def _attributes(self) -> dict[str, pd.Series]:
         return self.attributes.columns()
 
-    def _about(self) -> dict[str, object]:
-        panel, clock = self.panel, self.material.clock
-        first_seen, newest_ingested = self.presence.at(panel.entity, self.attributes.moment)
-        signup_day = self._measures.signup_day.astype("datetime64[D]").astype("datetime64[us]")
+    def _about(self, measured: Mapping[str, Column]) -> dict[str, Column | pd.Series]:
+        stay, moment = self.attributes.stay, self.attributes.moment
+        first_seen, newest_ingested = self.presence.at(stay, moment)
         return {
-            "as_of": _instants(clock.instants[panel.k]),
-            "subject_key": _texts(self.material.subjects.key, panel.entity),
+            "as_of": self.asked[moment].astype("datetime64[us]"),
+            "subject_key": _texts(self.subjects.key, stay),
             "account_key": self.attributes.account_keys(),
-            "signup_at": _instants(self._measures.signup_at),
-            "signup_day": signup_day,
+            "signup_at": measured["signup_at"],
+            "signup_day": measured["signup_day"],
             "first_seen_at": _instants(first_seen),
-            "last_active_at": _instants(self._last_active()),
+            "last_active_at": measured["last_active_at"],
             "newest_ingested_at": _instants(newest_ingested),
-            "users": self._users(),
+            "users": measured["users"] if self.definition.subject == "account" else self.attributes.per_account(),
             "domain": self._attributes["domain"],
             "is_free_mail": self._attributes["is_free_mail"],
             "crm_backdated": self.attributes.backdated(),
         }
 
-    def _last_active(self) -> Ints:
-        keys = active_keys(self.material.definition)
-        return self._measures.newest(keys, Window()) if keys else np.full(len(self.panel), -1)
-
-    def _users(self) -> Ints:
-        """How many users of the account were seen by then."""
-        if self.material.definition.subject == "user":
-            return self.attributes.subjects_per_account()
-        member_stay = self.material.subjects.member_stay
-        start = self.panel.first_at(member_stay, self.material.signups.born_k)
-        return self.panel.running(start, self.panel.ends[member_stay])
-
-    @cached_property
-    def _stage_times(self) -> list[Ints]:
-        return Reached(self.material, self.panel).times() if self.material.definition.stages else []
-
-    def _stages(self) -> dict[str, Column]:
-        return {f"stage_at.{i}": _instants(at) for i, at in enumerate(self._stage_times)}
-
-    @cached_property
-    def _signals(self) -> dict[str, Column | pd.Series]:
-        found: dict[str, Column | pd.Series] = {}
-        for signal in self.material.definition.signals:
-            found[f"signal.{signal.name}"] = self._signal(signal, found)
-        return found
-
-    def _signal(self, signal: Signal, earlier: Mapping[str, Column | pd.Series]) -> Column | pd.Series:
+    def _signal(
+        self, signal: Signal, earlier: Mapping[str, Column | pd.Series], measured: Mapping[str, Column]
+    ) -> Column | pd.Series:
         if signal.measure == "attribute":
             assert signal.attribute is not None
             return self._attributes[signal.attribute]
         if signal.measure == "share":
             return _share(earlier[f"signal.{signal.numerator}"], self._attributes[str(signal.denominator)])
-        if signal.measure == "time_to" and signal.stage is not None:
-            stage = [stage.name for stage in self.material.definition.stages].index(signal.stage)
-            return hours_between(self._measures.signup_at, self._stage_times[stage])
-        return self._measures.value(signal)
+        return measured[f"signal.{signal.name}"]
 
-    def _windows(self) -> Iterator[tuple[str, Column]]:
-        definition = self.material.definition
-        for signal in half_life_signals(definition):
-            at = self._measures.newest(event_keys(definition, signal), signal.window)
+    # --- by blocks ---------------------------------------------------------------------------------------------
+
+    def _measured(self) -> dict[str, Column]:
+        """What is computed from usage, per existing stay and moment."""
+        positions = Positions(self.clock, self.usage.slots, self.clock.positions(self.asked))
+        parts: list[dict[str, Column]] = []
+        for block in self.usage.blocks(self.subjects, max(len(self.usage.slots), len(positions))):
+            exists = self.subjects.exists(block.first, block.last, len(self.asked))
+            parts.append({name: values[exists] for name, values in self._of_block(block, positions)})
+        if not parts:
+            parts = [{name: values.ravel() for name, values in self._of_block(self.usage.nobody(), positions)}]
+        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+
+    def _of_block(self, block: Block, positions: Positions) -> Iterator[tuple[str, Column]]:
+        signups = self.signups.of(block.first_member, block.last_member)
+        measured = Measured(self.definition, self.timezone, self.usage, block, signups)
+        measures = Measures(measured, positions)
+        yield "signup_at", _instants(measures.signup_at)
+        yield "signup_day", (measures.signup_day * _DAY_US).astype("datetime64[us]")
+        keys = active_keys(self.definition)
+        yield "last_active_at", _instants(measures.newest(keys, Window()))
+        if self.definition.subject == "account":
+            yield "users", measures.users()
+        stages = Reached(measured, measures).times() if self.definition.stages else []
+        for signal in self.definition.signals:
+            if signal.measure == "time_to" and signal.stage is not None:
+                stage = [stage.name for stage in self.definition.stages].index(signal.stage)
+                yield f"signal.{signal.name}", hours_between(measures.signup_at, stages[stage])
+            elif signal.measure not in ("attribute", "share"):
+                yield f"signal.{signal.name}", measures.value(signal)
+        yield from self._windows(measures)
+        yield from ((f"stage_at.{i}", _instants(at)) for i, at in enumerate(stages))
+
+    def _windows(self, measures: Measures) -> Iterator[tuple[str, Column]]:
+        for signal in half_life_signals(self.definition):
+            at = measures.newest(event_keys(self.definition, signal), signal.window)
             yield f"signal_at.{signal.name}", _instants(at)
-        for signal in definition.signals:
+        for signal in self.definition.signals:
             if signal.window.days is None or signal.measure not in USAGE_MEASURES:
                 continue
-            yield f"short.{signal.name}", self._is_short(signal, signal.window.days)
+            yield f"short.{signal.name}", self._is_short(measures, signal, signal.window.days)
             if signal.window.kind == "first":
-                today = self.material.clock.local_day[self.panel.k]
-                yield f"not_yet.{signal.name}", today < self._measures.signup_day + signal.window.days
+                today = self.clock.local_day[measures.positions.k]
+                yield f"not_yet.{signal.name}", today < measures.signup_day + signal.window.days
 
-    def _is_short(self, signal: Signal, days: int) -> Flags:
+    def _is_short(self, measures: Measures, signal: Signal, days: int) -> Flags:
         """Whether the window reaches before the loaded history (SEM-T5)."""
         if signal.window.kind == "first":
-            return self._measures.signup_day < self.history_start
+            return measures.signup_day < self.history_start
         reach = 2 * days if signal.measure == "change" else days
-        first_day: Ints = self.material.clock.window_day[self.panel.k] - reach + 1
-        return first_day < self.history_start
+        first_day: Ints = measures.positions.window_day - reach + 1
+        return np.broadcast_to(first_day < self.history_start, measures.signup_day.shape)
 
 
 def _share(part: Column | pd.Series, whole: Column | pd.Series) -> Floats:

@@ -10,8 +10,9 @@ it may differ from the moment before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import pyarrow as pa
 import tldextract
@@ -19,6 +20,20 @@ import tldextract
 from pql.features.scratch import Scratch
 
 _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)  # the bundled list: no network
+_PLAIN = re.compile(r"[a-z0-9-]+\.[a-z][a-z0-9-]*")  # two labels, as most are
+
+
+@cache
+def _suffixes() -> tuple[frozenset[str], frozenset[str]]:
+    """(public suffixes, top-level domains below which any label is one)."""
+    below = frozenset(suffix.removeprefix("*.") for suffix in _extract.tlds if suffix.startswith("*."))
+    return frozenset(_extract.tlds), below
+
+
+def _is_plain(host: str) -> bool:
+    """Whether the host is its own registrable domain for sure."""
+    suffixes, below = _suffixes()
+    return bool(_PLAIN.fullmatch(host)) and host not in suffixes and host.rpartition(".")[2] not in below
 
 
 @lru_cache(maxsize=100_000)
@@ -30,7 +45,10 @@ def registrable(host: str) -> str | None:
     >>> registrable("https://www.Acme.co.uk/pricing"), registrable("eu.acme.test"), registrable("localhost")
     ('acme.co.uk', 'acme.test', None)
     """
-    parts = _extract(host.strip().lower())
+    host = host.strip().lower()
+    if _is_plain(host):
+        return host
+    parts = _extract(host)
     if parts.suffix:
         return parts.top_domain_under_public_suffix or None
     labels = [*parts.subdomain.split("."), parts.domain]
@@ -66,10 +84,10 @@ WITH seen AS (
 one AS (SELECT user_id, min(hint) AS hint, min(m) AS m FROM seen GROUP BY user_id HAVING min(hint) = max(hint)),
 mixed AS (SELECT user_id FROM seen GROUP BY user_id HAVING min(hint) <> max(hint)),
 many AS (
-    SELECT b.user_id, greatest(t.m, b.m_from) AS m, max(row(p.last_at, p.account_hint)) AS newest
+    SELECT b.user_id, greatest(p.m, b.m_from) AS m, max(row(p.last_at, p.account_hint)) AS newest
     FROM (SELECT * FROM f_member WHERE user_id IN (SELECT user_id FROM mixed)) b
-         JOIN f_presence p USING (raw_id) ASOF JOIN f_moment t ON p.first_at < t."at"
-    WHERE p.account_hint IS NOT NULL AND t.m < b.m_to
+         JOIN f_seen p USING (raw_id)
+    WHERE p.account_hint IS NOT NULL AND p.m < b.m_to
     GROUP BY ALL),
 running AS (SELECT user_id, m, max(newest) OVER (PARTITION BY user_id ORDER BY m) AS newest FROM many)
 SELECT user_id, m, hint FROM one

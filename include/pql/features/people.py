@@ -47,20 +47,21 @@ def _root(parent: dict[str, tuple[str, int]], person: str) -> str:
 def make_members(scratch: Scratch, moments: Ints) -> None:
     """Create the tables that everything about identity starts from, each view being read once.
 
-    `f_moment` (m, at); `f_presence` and `f_trait`: the views as far as any moment reaches;
-    `f_pair` (raw_id, account_hint, m, first_at): what was ever seen, m the first moment after;
+    `f_moment` (m, at); `f_trait`: the view as far as any moment reaches; `f_segment` (day, seg, first_at, last_at, m):
+    the parts of days in which anything was seen, m the first moment after;
+    `f_seen` (raw_id, account_hint, m, first_at, last_at, newest_ingested_at): who was seen since the moment before m;
+    `f_pair` (raw_id, account_hint, m, first_at): who was ever seen, m the first moment after;
     `f_member` (raw_id, user_id, m_from, m_to): whose events these are at moments m_from ≤ m < m_to. Visitors who
     are linked to nobody are not in it.
     """
     scratch.put("f_moment", {"m": pa.array(np.arange(len(moments))), "at": pa.array(moments.astype("datetime64[us]"))})
     last = '(SELECT max("at") FROM f_moment)'
-    scratch.make("f_presence", f"SELECT * FROM presence WHERE first_at < {last}")
     scratch.make("f_trait", f'SELECT * FROM traits WHERE "at" < {last} AND value IS NOT NULL')
+    scratch.make("f_segment", _SEGMENTS.format(last=last))
+    scratch.make("f_seen", _SEEN.format(last=last))
     scratch.make(
         "f_pair",
-        """SELECT p.raw_id, p.account_hint, t.m::INTEGER AS m, p.first_at
-           FROM (SELECT raw_id, account_hint, min(first_at) AS first_at FROM f_presence GROUP BY ALL) p
-           ASOF JOIN f_moment t ON p.first_at < t."at" """,
+        "SELECT raw_id, account_hint, min(m) AS m, min(first_at) AS first_at FROM f_seen GROUP BY raw_id, account_hint",
     )
     _make_links(scratch, moments)
     scratch.make(
@@ -70,6 +71,20 @@ def make_members(scratch: Scratch, moments: Ints) -> None:
             FROM (SELECT DISTINCT raw_id FROM f_pair) r LEFT JOIN f_link l USING (raw_id)
             WHERE NOT starts_with(coalesce(l.user_id, r.raw_id), 'anon:')""",
     )
+
+
+_SEGMENTS = """
+SELECT g.*, t.m::INTEGER AS m
+FROM (SELECT day, seg, min(first_at) AS first_at, max(last_at) AS last_at
+      FROM presence WHERE first_at < {last} GROUP BY day, seg) g
+     ASOF JOIN f_moment t ON g.first_at < t."at"
+"""
+
+_SEEN = """
+SELECT p.raw_id, p.account_hint, g.m, min(p.first_at) AS first_at, max(p.last_at) AS last_at,
+       max(p.newest_ingested_at) AS newest_ingested_at
+FROM presence p JOIN f_segment g USING (day, seg) WHERE p.first_at < {last} GROUP BY p.raw_id, p.account_hint, g.m
+"""
 
 
 def _make_links(scratch: Scratch, moments: Ints) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pql.features.clock import Clock
-from pql.features.rows import make_segments
 from pql.features.scratch import Ints, Scratch
 
 
@@ -27,20 +25,19 @@ class Presence:
         return self.first_seen[row], self.newest_ingested[row]
 
 
-def read_presence(scratch: Scratch, moments: Clock, *, by_hint: bool) -> Presence:
-    """Presence of the members in `f_part` at the moments."""
+def read_presence(scratch: Scratch, *, by_hint: bool) -> Presence:
+    """Presence of the members in `f_part`, from `f_seen`."""
     hint = "AND p.account_hint IS NOT DISTINCT FROM u.account_hint" if by_hint else ""
-    make_segments(scratch, moments, "f_presence_segment", "f_presence")
     found = scratch.fetch(
         f"""WITH seen AS (
-                SELECT p.stay, g.k, max(epoch_us(u.newest_ingested_at)) AS newest, min(epoch_us(u.first_at)) AS first
-                FROM f_presence u JOIN f_part p ON p.raw_id = u.raw_id {hint}
-                     JOIN f_presence_segment g ON g.day = u.day AND g.seg = u.seg
-                GROUP BY p.stay, g.k)
-            SELECT stay::BIGINT AS stay, k, max(newest) OVER so_far AS newest, min(first) OVER so_far AS first
-            FROM seen WINDOW so_far AS (PARTITION BY stay ORDER BY k) ORDER BY stay, k"""
+                SELECT p.stay, u.m, max(epoch_us(u.newest_ingested_at)) AS newest, min(epoch_us(u.first_at)) AS first
+                FROM f_seen u JOIN f_part p ON p.raw_id = u.raw_id {hint}
+                GROUP BY p.stay, u.m)
+            SELECT stay::BIGINT AS stay, m::BIGINT AS m, max(newest) OVER so_far AS newest,
+                   min(first) OVER so_far AS first
+            FROM seen WINDOW so_far AS (PARTITION BY stay ORDER BY m) ORDER BY stay, m"""
     )
-    return Presence(found["stay"], found["k"], found["newest"], found["first"])
+    return Presence(found["stay"], found["m"], found["newest"], found["first"])
 
 
 def history_start(scratch: Scratch) -> int | None:

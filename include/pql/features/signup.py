@@ -14,40 +14,47 @@ import numpy as np
 import pandas as pd
 
 from pql.features.clock import Clock, local_days
-from pql.features.panel import Panel
 from pql.features.scratch import Column, Ints, Scratch
 
-SIGNUP_EVENT = "signed_up"
 SIGNUP_TRAIT = "signup_at"
 
 
 @dataclass(frozen=True)
 class Signups:
-    """From k_from to before k_to a member's signup is known to be `at` (µs); each member's last interval is open."""
+    """From k_from to before k_to a member's signup is known to be `at` (µs), sorted by member and k_from.
+
+    A member's last interval is open: its k_to is the length of the clock.
+    """
 
     member: Ints
     k_from: Ints
     k_to: Ints
     at: Ints
     born_k: Ints  # per member: where its first event counts
+    end: int  # the length of the clock
 
-    def earliest(self, panel: Panel, entity_of_member: Ints, timezone: str) -> tuple[Ints, Ints]:
-        """Per point the earliest signup over the members of its entity, as µs and as local date."""
+    def of(self, first: int, last: int) -> Signups:
+        """Those of members first … last − 1, numbered from 0."""
+        rows = slice(*np.searchsorted(self.member, [first, last]))
+        born = self.born_k[first:last]
+        return Signups(self.member[rows] - first, self.k_from[rows], self.k_to[rows], self.at[rows], born, self.end)
+
+    def earliest(self, k: Ints, entity_of_member: Ints, entities: int, timezone: str) -> tuple[Ints, Ints]:
+        """Per entity and clock position the earliest signup over its members, as µs and as local date; 0 before any."""
         values, code = np.unique(self.at, return_inverse=True)
         entity = entity_of_member[self.member]
-        start, stop = panel.first_at(entity, self.k_from), panel.first_at(entity, self.k_to)
-        unknown = len(values)
-        opened = np.full(len(panel) + 1, unknown, dtype=np.int64)
-        lasting = (stop == panel.ends[entity]) & (start < stop)
-        np.minimum.at(opened, start[lasting], code[lasting])
-        # Entities come in ascending order; a falling offset keeps one's minimum out of the next.
-        offset = panel.entity * (unknown + 1)
-        found = np.minimum.accumulate(opened[:-1] - offset) + offset
+        start, stop = np.searchsorted(k, self.k_from), np.searchsorted(k, self.k_to)
+        found = np.full((entities, len(k) + 1), len(values), dtype=np.int64)
+        lasting = self.k_to == self.end
+        np.minimum.at(found, (entity[lasting], start[lasting]), code[lasting])
+        np.minimum.accumulate(found, axis=1, out=found)
         brief = np.flatnonzero(~lasting & (start < stop))
         lengths = stop[brief] - start[brief]
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        np.minimum.at(found, np.repeat(start[brief], lengths) + within, np.repeat(code[brief], lengths))
-        return values[found], local_days(values, timezone)[found]
+        place = (np.repeat(entity[brief], lengths), np.repeat(start[brief], lengths) + within)
+        np.minimum.at(found, place, np.repeat(code[brief], lengths))
+        found = found[:, :-1]
+        return np.append(values, 0)[found], np.append(local_days(values, timezone), 0)[found]
 
 
 def read_signups(scratch: Scratch, clock: Clock, event: dict[str, Column], *, by_hint: bool) -> Signups:
@@ -89,4 +96,4 @@ def _intervals(facts: pd.DataFrame, end: int, born_k: Ints) -> Signups:
     k_to = np.full(len(k), end, dtype=np.int64)
     same = member[1:] == member[:-1]
     k_to[:-1][same] = k[1:][same]
-    return Signups(member, k, k_to, ordered["at"].to_numpy(np.int64), born_k)
+    return Signups(member, k, k_to, ordered["at"].to_numpy(np.int64), born_k, end)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pql.features.scratch import Column, Flags, Ints, Objects, Scratch
+from pql.features.subjects import Subjects
 
 
 @lru_cache(maxsize=100_000)
@@ -84,6 +85,7 @@ class Attributes:
     own: Facts
     own_row: Ints  # per run
     run: Ints  # per point
+    stay: Ints  # per point
     moment: Ints  # per point
     of_users: bool
 
@@ -112,7 +114,7 @@ class Attributes:
         found: Column = self._account("crm_backdated") == True  # noqa: E712 — an object array: None is not true
         return found[self.run]
 
-    def subjects_per_account(self) -> Ints:
+    def per_account(self) -> Ints:
         """Per point how many points have its account and moment: of user subjects, the account's users."""
         key = self.account.code[self.account_row][self.run] * self.account.moment_count + self.moment
         users: Ints = np.bincount(key)[key]
@@ -150,21 +152,21 @@ def _missing(values: Column) -> Flags:
 
 
 def read_attributes(
-    scratch: Scratch, names: Sequence[str], moment_count: int, stay_key: Objects, stay: Ints, moment: Ints, subject: str
+    scratch: Scratch, names: Sequence[str], moment_count: int, subjects: Subjects, subject: str
 ) -> Attributes:
-    """The facts of `f_account_fact` and `f_own_fact` at the points (stay, moment) of the main panel."""
+    """The facts of `f_account_fact` and `f_own_fact` at every point, a stay at a moment at which it exists."""
+    stay, moment = subjects.points()
     account = read_facts(scratch, "f_account_fact", "account_key", moment_count)
     own = read_facts(scratch, "f_own_fact", "user_id", moment_count)
-    people = np.array([str(k)[5:] if str(k).startswith("user:") else None for k in stay_key], dtype=object)
+    people = np.array([str(k)[5:] if str(k).startswith("user:") else None for k in subjects.key], dtype=object)
     own_row = own.rows(own.codes(people)[stay], moment)
     if subject == "user":
         account_of_own = account.codes(own.columns["account_key"])
         account_row = account.rows(account_of_own[own_row], moment)
     else:
-        account_row = account.rows(account.codes(stay_key)[stay], moment)
+        account_row = account.rows(account.codes(subjects.key)[stay], moment)
     new = np.ones(len(stay), dtype=bool)
     new[1:] = (np.diff(account_row) != 0) | (np.diff(own_row) != 0)
     starts = np.flatnonzero(new)
-    return Attributes(
-        tuple(names), account, account_row[starts], own, own_row[starts], np.cumsum(new) - 1, moment, subject == "user"
-    )
+    rows = (account, account_row[starts], own, own_row[starts], np.cumsum(new) - 1)
+    return Attributes(tuple(names), *rows, stay, moment, subject == "user")

@@ -7,121 +7,98 @@ take it back, because it is always computed from the beginning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from pql.definition.model import All, Any, Compare, Condition, Definition, Not, Signal, Stage
-from pql.features.measures import Material, Measures
-from pql.features.panel import Panel, distinct, stretch
-from pql.features.rows import Keys, Want
+from pql.definition.model import All, Any, Compare, Condition, Not, Stage
+from pql.features.measures import Measured, Measures
 from pql.features.scratch import Flags, Ints
+from pql.features.slots import Positions
+from pql.features.wants import named_keys, stage_keys
 
 
-def named_keys(definition: Definition) -> Keys:
-    """The stored usage of every named event: a day with any of it is an active day for stages."""
-    return frozenset(event.match.key for event in definition.events)
-
-
-def read_by(definition: Definition, condition: Condition) -> tuple[Signal, ...]:
-    """The signals a stage's condition looks at; ValueError if it looks at anything else."""
-    match condition:
-        case All(of=parts) | Any(of=parts):
-            return tuple(dict.fromkeys(signal for part in parts for signal in read_by(definition, part)))
-        case Not(of=part):
-            return read_by(definition, part)
-        case Compare(operand="signal", name=name):
-            return (definition.signal(name),)
-        case _:
-            raise ValueError(f"a stage of {definition.id} looks at something that is not a usage signal: {condition}")
-
-
-def stage_wants(definition: Definition) -> set[Want]:
-    """The columns of daily rows that the times of stages are read from."""
-    keys = [named_keys(definition), *(_about(definition, stage) for stage in definition.stages)]
-    return {Want(k, "count") for k in keys} | {Want(k, "first") for k in keys}
-
-
-def _about(definition: Definition, stage: Stage) -> Keys:
-    events = {name for signal in read_by(definition, stage.when) for name in signal.events}
-    return frozenset(definition.event(name).match.key for name in events)
-
-
-@dataclass(frozen=True)
 class Reached:
-    """Stages over the points of the main panel."""
+    """Stages of a block's stays at the positions of `main`."""
 
-    material: Material
-    main: Panel
+    def __init__(self, measured: Measured, main: Measures) -> None:
+        self._measured, self._main = measured, main
+        self._rows = measured.block.stays
+        self._named = named_keys(measured.definition)
 
     def times(self) -> list[Ints]:
-        """Per stage and main point when it was reached (µs), −1 if not by then."""
-        return [self._time(stage) for stage in self.material.definition.stages]
+        """Per stage: when it was reached, per stay and position (µs), −1 if not by then."""
+        return [self._time(stage) for stage in self._measured.definition.stages]
 
     @cached_property
-    def _within_day(self) -> Ints:
-        """Indices of main points that lie within a day on which their stay was active before."""
-        clock = self.material.clock
-        window_day = clock.window_day[self.main.k]
-        inside = np.flatnonzero(window_day == clock.local_day[self.main.k])
-        points = Panel(self.main.entity[inside], self.main.k[inside], self.main.entities, self.main.span)
-        rows = self.material.by_stay
-        today = stretch(points, rows, window_day[inside]).last(self._active)
-        return inside[today >= 0]
+    def _ends(self) -> Measures:
+        """At the ends of days with usage."""
+        positions = self._main.positions
+        clock, slots = positions.clock, positions.slots
+        end = np.searchsorted(clock.local_day, np.unique(slots.day) + 1)
+        return Measures(self._measured, Positions(clock, slots, end[end < len(clock)]))
 
     @cached_property
-    def _active(self) -> Flags:
-        return self.material.by_stay.columns[Want(named_keys(self.material.definition), "count").name] > 0
+    def _within(self) -> Ints:
+        """Which positions lie within a day."""
+        positions = self._main.positions
+        return np.flatnonzero(positions.window_day == positions.clock.local_day[positions.k])
+
+    def _active(self, positions: Positions) -> Flags:
+        """Whether anything named happened by then on the day of each position."""
+        return positions.today().total(self._rows.seen(self._named)) > 0
 
     @cached_property
-    def _panel(self) -> tuple[Panel, Flags]:
-        """Ends of active days and points within one; which of them are ends."""
-        rows, clock, span = self.material.by_stay, self.material.clock, self.main.span
-        end = np.searchsorted(clock.local_day, rows.day[self._active] + 1, side="left")
-        over = end < len(clock)
-        ends = distinct(rows.entity[self._active][over] * span + end[over])
-        within = self.main.key[self._within_day]
-        keys = distinct(np.concatenate((ends, within)))
-        entity, k = np.divmod(keys, span)
-        return Panel(entity, k, self.main.entities, span), ~np.isin(keys, within, assume_unique=True)
+    def _active_ends(self) -> Flags:
+        return self._active(self._ends.positions)
 
     @cached_property
-    def _measures(self) -> Measures:
-        return Measures(self.material, self._panel[0])
+    def _active_within(self) -> Flags:
+        return self._active(self._main.positions)
 
     def _time(self, stage: Stage) -> Ints:
-        panel, is_end = self._panel
-        holds = truth(self._measures, stage.when)[0]
-        at = self._first_event(stage)
-        hits = np.flatnonzero(holds & is_end)
-        stays, first = np.unique(panel.entity[hits], return_index=True)
-        hit = np.full(panel.entities, -1)
-        hit[stays] = hits[first]
-        mine = hit[self.main.entity]
-        reached = (mine >= 0) & (panel.k[mine] <= self.main.k) if len(panel) else mine >= 0
-        found = np.full(len(self.main), -1)
-        found[reached] = at[mine[reached]]
-        today = self._within_day[~reached[self._within_day]]
-        index = np.searchsorted(panel.key, self.main.key[today])
-        found[today] = np.where(holds[index], at[index], -1)
+        positions, ends = self._main.positions, self._ends.positions
+        found = np.full((self._rows.entities, len(positions)), -1, dtype=np.int64)
+        hit = truth(self._ends, stage.when)[0] & self._active_ends
+        stays = np.flatnonzero(hit.any(axis=1))
+        if len(stays):
+            index = hit[stays].argmax(axis=1)
+            at = self._first_event(stage, stays, ends.window_day[index], ends.entered[index])
+            reached = ends.k[index][:, None] <= positions.k
+            found[stays] = np.where(reached, at[:, None], -1)
+        if len(self._within):
+            self._add_today(stage, found)
         return found
 
-    def _first_event(self, stage: Stage) -> Ints:
-        """Per stage-panel point the first contributing event of its day (µs)."""
-        rows, panel = self.material.by_stay, self._panel[0]
-        day = self.material.clock.window_day[panel.k]
-        today = stretch(panel, rows, day, day)
-        found = np.full(len(panel), -1)
-        for keys in (named_keys(self.material.definition), _about(self.material.definition, stage)):
-            index = today.first(rows.columns[Want(keys, "count").name] > 0)
-            seen = index >= 0
-            found[seen] = rows.columns[Want(keys, "first").name][index[seen]]
+    def _add_today(self, stage: Stage, found: Ints) -> None:
+        positions = self._main.positions
+        holds = truth(self._main, stage.when)[0] & self._active_within & (found == -1)
+        for column in self._within:
+            stays = np.flatnonzero(holds[:, column])
+            day, entered = positions.window_day[[column]], positions.entered[[column]]
+            found[stays, column] = self._first_event(
+                stage, stays, np.repeat(day, len(stays)), np.repeat(entered, len(stays))
+            )
+
+    def _first_event(self, stage: Stage, stays: Ints, day: Ints, entered: Ints) -> Ints:
+        """When the first contributing event of these stays on these days happened (µs); `entered` slots count."""
+        first, stop = self._main.positions.slots.of_days(day)
+        stop = np.minimum(stop, entered)
+        found = np.full(len(stays), -1, dtype=np.int64)
+        for keys in (self._named, stage_keys(self._measured.definition, stage)):
+            slot = np.full(len(stays), -1, dtype=np.int64)
+            chosen = self._rows.chosen(keys)
+            for step in range(int((stop - first).max(initial=0))):
+                here = (slot < 0) & (first + step < stop)
+                here[here] = chosen[stays[here], first[here] + step]
+                slot[here] = first[here] + step
+            at = self._rows.instants("first", keys, stays, slot)
+            found = np.where(slot >= 0, at, found)
         return found
 
 
 def truth(measures: Measures, condition: Condition) -> tuple[Flags, Flags]:
-    """(it holds, it does not hold) at every point; where neither, it is unknown (SEM-M4)."""
+    """(it holds, it does not hold) everywhere; where neither, it is unknown (SEM-M4)."""
     match condition:
         case All(of=parts):
             each = [truth(measures, part) for part in parts]
@@ -137,7 +114,7 @@ def truth(measures: Measures, condition: Condition) -> tuple[Flags, Flags]:
 
 
 def _compared(measures: Measures, condition: Compare) -> tuple[Flags, Flags]:
-    values = measures.value(measures.material.definition.signal(condition.name))
+    values = measures.value(measures.measured.definition.signal(condition.name))
     known = ~np.isnan(values)
     if condition.exists is not None:
         return known == condition.exists, known != condition.exists

@@ -1,4 +1,4 @@
-"""Who is scored when: identity tables in, subjects with their members (`f_part`) and a panel of moments out.
+"""Who is scored when: identity tables in, subjects with their members (`f_part`) and the moments they exist at out.
 
 Identity may differ between moments. A subject is therefore cut into *stays*: stretches of moments in which exactly the
 same people (and their same raw ids) belong to it. All history of those people counts in all moments of the stay, as it
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pql.features.panel import Panel
-from pql.features.scratch import Ints, Objects, Scratch
+from pql.features.scratch import Flags, Ints, Objects, Scratch
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,17 @@ class Subjects:
     member_stay: Ints  # per member (a user in a stay): which stay
     member_user: Objects  # per member: user id
 
-    def panel(self, moment_k: Ints, span: int) -> tuple[Panel, Ints]:
-        """One point per stay and moment at which it exists, and each point's moment."""
+    def points(self) -> tuple[Ints, Ints]:
+        """(stay, moment) of every stay and moment at which it exists, sorted."""
         length = self.m_to - self.born
         stay = np.repeat(np.arange(len(self.key)), length)
         starts = np.cumsum(length) - length
-        moment = np.arange(len(stay)) - np.repeat(starts - self.born, length)
-        return Panel(stay, moment_k[moment], len(self.key), span), moment
+        return stay, np.arange(len(stay)) - np.repeat(starts - self.born, length)
+
+    def exists(self, first: int, last: int, moments: int) -> Flags:
+        """Whether stays first … last − 1 exist, per stay and moment."""
+        moment = np.arange(moments)
+        return (self.born[first:last, None] <= moment) & (moment < self.m_to[first:last, None])
 
 
 def make_subjects(scratch: Scratch, subject: str, moment_count: int, accounts: Collection[str] | None) -> Subjects:

@@ -49,11 +49,12 @@ def excluded(definition: Definition, frame: pd.DataFrame, own_domains: Collectio
 
 def is_under(values: pd.Series, domains: Collection[str]) -> Flags:
     """Whether the domain is one of those, or below one: "eu.acme.test" is under "acme.test"."""
-    domains = [d.strip().casefold().lstrip("@") for d in domains]
-    codes, distinct = pd.factorize(values)
-    names = [str(d).strip().casefold() for d in distinct]
-    hits = [any(n == d or n.endswith("." + d) for d in domains) for n in names]
-    return np.array([*hits, False], dtype=bool)[codes]
+    wanted = tuple(d.strip().lower().lstrip("@") for d in domains)
+    if not wanted or not len(values):
+        return np.zeros(len(values), dtype=bool)
+    names = values.astype("str").str.strip().str.lower()
+    hits = names.isin(wanted) | names.str.endswith(tuple(f".{d}" for d in wanted))
+    return hits.fillna(False).to_numpy(dtype=bool)
 
 
 def alive(definition: Definition, frame: pd.DataFrame, timezone: str) -> Flags:
