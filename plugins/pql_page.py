@@ -104,7 +104,7 @@ def _note(who: str, what: str, about: Mapping[str, Any]) -> None:
     log.info("%s: %s %s", who, what, extra)
     try:
         with create_session() as session:
-            session.add(Log(event=f"pql {what}", owner=who, owner_display_name=who, extra=extra))
+            session.add(Log(event=f"pql_{what}", owner=who, owner_display_name=who, extra=extra))
     except Exception:
         log.exception("the audit log could not be written")
 

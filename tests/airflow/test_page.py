@@ -116,7 +116,7 @@ def test_released_and_suppressed_in_the_browser(tab: Page, paths: Paths, airflow
         ("suppressed", "only a test (by Anonymous)")
     }
     events = airflow.call("GET", "/eventLogs", params={"order_by": "-when", "limit": 100})["event_logs"]
-    assert {"pql release_silent", "pql suppress"} <= {event["event"] for event in events}
+    assert {"pql_release_silent", "pql_suppress"} <= {event["event"] for event in events}
 
 
 def test_another_site_releases_nothing(paths: Paths, airflow: LocalAirflow) -> None:
