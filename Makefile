@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock clean
+.PHONY: help setup demo test bench lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ demo: setup ## sandbox + real Airflow + the whole line; EXIT=1 ends after the su
 
 test: setup ## every test (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+bench: setup ## measure on generated data → docs/reference/benchmarks.md (ARGS="--help")
+	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 lint: setup ## ruff, mypy strict, import layers
 	@$(BIN)/ruff check .

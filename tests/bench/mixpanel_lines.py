@@ -16,7 +16,15 @@ BROKEN = (
     '{"event": "", "properties": {"time": 1772323200, "distinct_id": "user-1"}}',
     '{"event": "Report viewed", "properties": {"distinct_id": "user-1"}}',
 )
-_EVENTS = ("Report viewed", "Dashboard opened", "Query run", "Chart shared", "Teammate invited", "Signed up", "$mp_web_page_view")  # fmt: skip
+_EVENTS = (
+    "Report viewed",
+    "Dashboard opened",
+    "Query run",
+    "Chart shared",
+    "Teammate invited",
+    "Signed up",
+    "$mp_web_page_view",
+)
 _URL = "https://app.example.com/w/{}/reports/{}?tab=overview&from=last-30-days"
 
 
