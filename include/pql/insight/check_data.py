@@ -18,6 +18,7 @@ from pql.definition.lint import REVIEW_DAYS
 from pql.definition.model import Definition, Problem
 from pql.insight.reach import unreached
 from pql.insight.seen_events import Seen, look, unseen
+from pql.pipeline.moments import local_midnight
 from pql.pipeline.project import Project
 from pql.store.instants import to_aware
 from pql.store.tables import definitions as versions
@@ -54,7 +55,8 @@ def _about(
     silent = list(unseen(project, lake, definition, seen))
     yield from (warning(definition, place, message, hint) for place, message, hint in silent)
     yield from _before_history(definition, start, seen.newest_day)
-    for place, message in unreached(project, lake, definition, min(now, seen.newest)):
+    day_end = local_midnight(seen.newest, project.zone, -1)  # data may be old: then nothing is recent as of now
+    for place, message in unreached(project, lake, definition, min(now, day_end)):
         yield warning(definition, place, message)
 
 

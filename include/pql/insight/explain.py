@@ -17,7 +17,7 @@ from pql.definition.model import Definition
 from pql.insight import ledger_then
 from pql.insight.ledger_then import LedgerThen
 from pql.insight.moved import Then, moved
-from pql.insight.nearby import narrow
+from pql.insight.nearby import narrow, users_of
 from pql.insight.nearest import Rules, nearest
 from pql.insight.verdict import blocked_by, verdict
 from pql.insight.whom import account_key
@@ -74,7 +74,7 @@ def _prepare(
 ) -> None:
     needs = {need for definition in definitions for need in needs_of(definition)}
     project.lake.prepare(lake, sorted(needs, key=lambda need: need.key), moments)
-    narrow(lake, project.engine, key)
+    narrow(lake, key, users_of(project.engine, key))
 
 
 class _About:

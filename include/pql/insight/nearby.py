@@ -6,7 +6,7 @@ all of them, at any moment; whoever is too many in it belongs to another account
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import duckdb
 from sqlalchemy import Engine, select
@@ -16,13 +16,13 @@ from pql.features.homes import registrable
 from pql.store.tables import members
 
 
-def narrow(lake: duckdb.DuckDBPyConnection, engine: Engine, account_key: str) -> None:
-    """Keep in the lake's views only what may concern the account; `lake` is prepared.
+def narrow(lake: duckdb.DuckDBPyConnection, account_key: str, known: Collection[str] = ()) -> None:
+    """Keep in the lake's views only what may concern the account; `lake` is prepared, `known` are users it had.
 
     One row of the first day of history stays in `presence`: it says which windows reach before it.
     """
     lake.execute(_EMAILS)
-    _put(lake, "near_id", _candidates(lake, engine, account_key))
+    _put(lake, "near_id", _candidates(lake, account_key) | set(known))
     lake.execute(_CLOSED_UNDER_LINKS)
     for view in ("usage", "presence"):
         lake.execute(f"CREATE OR REPLACE TEMP TABLE near_{view} AS {_KEPT[view]}")
@@ -71,16 +71,19 @@ _KEPT = {
 }
 
 
-def _candidates(lake: duckdb.DuckDBPyConnection, engine: Engine, account_key: str) -> set[str]:
-    """Raw ids that may belong to the account: last seen there, sent with its id, or with an e-mail that leads there."""
+def users_of(engine: Engine, account_key: str) -> set[str]:
+    """The users that were last seen under the account."""
     with store.reading(engine) as connection:
-        known = connection.execute(select(members.c.user_id).where(members.c.account_key == account_key))
-        found = {str(row.user_id) for row in known}
+        found = connection.execute(select(members.c.user_id).where(members.c.account_key == account_key))
+        return {str(row.user_id) for row in found}
+
+
+def _candidates(lake: duckdb.DuckDBPyConnection, account_key: str) -> set[str]:
+    """Raw ids that may belong to the account: the key itself, sent with its id, or with an e-mail that leads there."""
     kind, _, name = account_key.partition(":")
-    if kind == "user":
-        return found | {name}
+    found = {name} if kind == "user" else set()
     if kind == "org":
-        found |= _ids(lake, "SELECT DISTINCT raw_id FROM presence WHERE account_hint = $1", name)
+        found = _ids(lake, "SELECT DISTINCT raw_id FROM presence WHERE account_hint = $1", name)
     companies = _companies(lake, kind, name)
     _put(lake, "near_company", companies)
     hosts = _texts(lake, "SELECT DISTINCT domain FROM crm_accounts WHERE id IN (FROM near_company)")

@@ -65,7 +65,7 @@ def nearest(rules: Rules, row: pd.DataFrame, *, blocked: str = "") -> dict[str, 
 
 
 def changed(rules: Rules, row: pd.DataFrame, wanted: Sequence[Sequence[Change]]) -> pd.DataFrame:
-    """For each set of changes the row as it would be then, scored."""
+    """For each set of changes the row as it would be then, scored; no change at all stands for any activity."""
     frame = row.loc[row.index.repeat(len(wanted))].reset_index(drop=True)
     touched = {change.signal for changes in wanted for change in changes}
     new: dict[str, Any] = {}
@@ -80,10 +80,24 @@ def changed(rules: Rules, row: pd.DataFrame, wanted: Sequence[Sequence[Change]])
         new[f"signal.{name}"] = values
         if f"signal_at.{name}" in frame:
             new[f"signal_at.{name}"] = frame[f"signal_at.{name}"].where(~moved, frame["as_of"])
-    acts = np.array([any(change.signal not in passive for change in changes) for changes in wanted], dtype=bool)
+    new |= _last_times(rules.definition, frame, wanted)
+    acts = np.array([not changes or any(c.signal not in passive for c in changes) for changes in wanted], dtype=bool)
     new["last_active_at"] = frame["last_active_at"].where(~acts, frame["as_of"] - pd.Timedelta(microseconds=1))
     frame = _with_shares(rules.definition, frame.assign(**new))
     return rules.score(_with_stages(rules.definition, frame))
+
+
+def _last_times(definition: Definition, frame: pd.DataFrame, wanted: Sequence[Sequence[Change]]) -> dict[str, Any]:
+    """Days since events that a change consists of: none any more."""
+    new = {}
+    for signal in definition.signals:
+        if signal.measure != "days_since":
+            continue
+        name = f"signal.{signal.name}"
+        events = [{event for c in changes for event in definition.signal(c.signal).events} for changes in wanted]
+        again = [bool(done & set(signal.events)) or (not done and signal.any_event) for done in events]
+        new[name] = np.where(again, 0.0, numbers(frame[name]))
+    return new
 
 
 def _is_passive(definition: Definition, signal: Signal) -> bool:
@@ -125,7 +139,7 @@ def _barred(row: pd.DataFrame) -> str:
 
 
 def _search(rules: Rules, row: pd.DataFrame) -> list[dict[str, Any]]:
-    alive = rules.score(row.assign(last_active_at=row["as_of"] - pd.Timedelta(microseconds=1)))
+    alive = changed(rules, row, [()])
     if bool(alive["qualified"].iloc[0]):
         return [_way(rules.definition, (), alive.iloc[0])]
     options = dict(_options(rules.definition, row))

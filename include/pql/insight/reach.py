@@ -12,7 +12,6 @@ import pandas as pd
 
 from pql.definition.model import Compare, Definition
 from pql.definition.used import compares, conditions
-from pql.pipeline.moments import local_midnight
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.scoring.conditions import evaluate
@@ -26,9 +25,9 @@ Found = tuple[str, str]  # (place, message)
 def unreached(
     project: Project, lake: duckdb.DuckDBPyConnection, definition: Definition, at: datetime
 ) -> Iterator[Found]:
-    """(place, message) for each threshold or value that nobody meets; `at` is a moment up to which the data reaches.
+    """(place, message) for each threshold or value that nobody meets; `at` is the moment up to which the data reaches.
 
-    Everybody is read from the newest nightly snapshot of these very rules, or computed for the last midnight.
+    Everybody is read from the newest nightly snapshot, if it is of these very rules, or computed.
     """
     frame = newest_scores(project, lake, definition, at)
     if frame.empty:
@@ -54,7 +53,7 @@ def newest_scores(
     stored = project.lake.read_scores(definition.id, "nightly", nights[-1]) if nights else None
     if stored is not None and len(stored) and set(stored["rules_hash"]) == {definition.rules_hash}:
         return stored
-    return panel(project, lake, definition, [local_midnight(at, project.zone)])
+    return panel(project, lake, definition, [at])
 
 
 def _one(definition: Definition, attribute: str) -> Definition:

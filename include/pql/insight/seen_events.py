@@ -25,10 +25,11 @@ Found = tuple[str, str, str]  # (place, message, hint)
 
 @dataclass(frozen=True)
 class Usage:
-    """What daily usage knows of one match: when it was last there, how often it had a value."""
+    """What daily usage knows of one match: when it was last there, how often it had a number, how often an item."""
 
     last_at: datetime
     values: int
+    items: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def look(
     """Prepare the lake for these definitions and read what is in it; leaves the view `events` of the last 30 days."""
     needs = sorted({need for definition in definitions for need in needs_of(definition)}, key=lambda need: need.key)
     project.lake.prepare(lake, needs)
-    rows = lake.execute("SELECT match, max(last_at), sum(value_n) FROM usage GROUP BY match").fetchall()
-    usage = {match: Usage(last_at.replace(tzinfo=UTC), int(values or 0)) for match, last_at, values in rows}
+    rows = lake.execute("SELECT match, max(last_at), sum(value_n), count(item) FROM usage GROUP BY match").fetchall()
+    usage = {match: Usage(at.replace(tzinfo=UTC), int(values or 0), items) for match, at, values, items in rows}
     newest_day = newest.astimezone(ZoneInfo(project.settings.timezone)).date()
     project.lake.show_recent(lake, newest_day - timedelta(days=RECENT_DAYS - 1))
     names = lake.execute("SELECT event, count(*) FROM events GROUP BY event ORDER BY count(*) DESC, event").fetchall()
@@ -134,6 +135,6 @@ def _without_values(definition: Definition, event: NamedEvent, seen: Seen) -> It
                 f"`{signal.name}` adds up `{event.match.value}` of `{event.name}`, but none of them has a number there"
             )
             yield place, message, "check the property's name"
-        if signal.property is not None and value_need(event.match, signal.property).key not in seen.usage:
+        if signal.property is not None and not seen.usage[value_need(event.match, signal.property).key].items:
             message = f"`{signal.name}` counts `{signal.property}` of `{event.name}`, but none of them has it"
             yield place, message, "check the property's name"
