@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,12 @@ import requests
 
 from pql.pipeline.project import ROOT
 
-COMPONENTS = ("scheduler", "dag-processor", "api-server")
+PREPARE = ("python", "-m", "pql.orchestration.init", "--airflow")
+SERVICES: Mapping[str, Sequence[str]] = {
+    "scheduler": ("airflow", "scheduler"),
+    "dag-processor": ("airflow", "dag-processor"),
+    "api-server": ("airflow", "api-server"),
+}
 TERMINAL = ("success", "failed")
 BACKFILL_ATTEMPTS = 20
 
@@ -47,14 +52,25 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
+def _program(words: Sequence[str]) -> list[str]:
+    """The command as a module of this very Python: `airflow` and `python` mean those of our environment."""
+    return [sys.executable, *words[1:]] if words[0] == "python" else [sys.executable, "-m", *words]
+
+
 @dataclass
 class LocalAirflow:
-    """Airflow's home and the extra environment its processes get; a context manager that leaves nothing behind."""
+    """Airflow's home and the extra environment its processes get; a context manager that leaves nothing behind.
+
+    Everybody who calls is an admin, unless `login` (name and password) says who calls.
+    """
 
     home: Path
     environment: Mapping[str, str]
     port: int = 0
     say: Callable[[str], None] = lambda _text: None
+    prepare: Sequence[str] = PREPARE
+    services: Mapping[str, Sequence[str]] = field(default_factory=lambda: SERVICES)
+    login: tuple[str, str] | None = None
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _token: str = ""
 
@@ -113,13 +129,13 @@ class LocalAirflow:
         self.home.mkdir(parents=True)
         self.port = self.port or free_port()
         self.say("preparing Airflow's database, the ledger and the pools")
-        self._run("-m", "pql.orchestration.init", "--airflow")
+        self.run(self.prepare)
         self.say(f"starting Airflow on {self.url}")
-        for component in COMPONENTS:
-            log = (self.home / f"{component}.log").open("wb")
+        for service, words in self.services.items():
+            log = (self.home / f"{service}.log").open("wb")
             self._processes.append(
-                subprocess.Popen(  # noqa: S603  # fixed words of our own
-                    [sys.executable, "-m", "airflow", component],
+                subprocess.Popen(  # noqa: S603  # the commands of this installation
+                    _program(words),
                     env=self.env,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -152,12 +168,20 @@ class LocalAirflow:
             process.wait()
         self._processes.clear()
 
-    def _run(self, *words: str) -> None:
-        done = subprocess.run(  # noqa: S603  # fixed words of our own
-            [sys.executable, *words], env=self.env, capture_output=True, text=True, check=False
+    def run(self, words: Sequence[str], typed: str = "") -> str:
+        """Run one command in this Airflow's environment, with what a person would type; its output."""
+        done = subprocess.run(  # noqa: S603  # the commands of this installation
+            _program(words),
+            env=self.env,
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,  # no terminal: what asks for a password reads `typed`
         )
         if done.returncode:
-            raise RuntimeError(f"`python {' '.join(words)}` failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            raise RuntimeError(f"`{' '.join(words)}` failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        return done.stdout
 
     def _ready(self) -> bool:
         self._check_alive()
@@ -168,10 +192,10 @@ class LocalAirflow:
         return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
     def _check_alive(self) -> None:
-        for component, process in zip(COMPONENTS, self._processes, strict=False):
+        for service, process in zip(self.services, self._processes, strict=False):
             if process.poll() is not None:
-                tail = (self.home / f"{component}.log").read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"airflow {component} ended with {process.returncode}:\n{tail}")
+                tail = (self.home / f"{service}.log").read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{service} ended with {process.returncode}:\n{tail}")
 
     def _wait_until(self, true: Callable[[], bool], seconds: float, otherwise: str) -> None:
         deadline = time.monotonic() + seconds
@@ -180,12 +204,21 @@ class LocalAirflow:
                 raise TimeoutError(f"{otherwise} within {seconds:.0f} s; logs are in {self.home}")
             time.sleep(0.4)
 
+    def _log_in(self) -> str:
+        address = f"{self.url}/auth/token"
+        if self.login is None:
+            answer = requests.get(address, timeout=30)
+        else:
+            name, password = self.login
+            answer = requests.post(address, json={"username": name, "password": password}, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
     # --- its REST API -------------------------------------------------------------------------------------------
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """One call of Airflow's REST API; raises requests.HTTPError with the body in its message."""
-        if not self._token:
-            self._token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        self._token = self._token or self._log_in()
         answer = requests.request(
             method,
             f"{self.url}/api/v2{path}",
