@@ -187,7 +187,8 @@ class Story:
 @pytest.fixture(autouse=True)
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace that vendors ask for is kept by tests of their clients; stories do not wait."""
-    monkeypatch.setattr("pql.destinations.slack.PACE_S", 0.0)
+    for destination in ("slack.SlackDestination", "hubspot.HubSpotDestination"):
+        monkeypatch.setattr(f"pql.destinations.{destination}.pace", None)
     monkeypatch.setattr("pql.clients.http.Pace.wait", lambda self: None)
 
 

@@ -111,7 +111,9 @@ class Http:
         auth: AuthBase,
         secrets: tuple[str, ...] = (),
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = READ_ATTEMPTS,
     ) -> None:
+        self._attempts = attempts
         self.connection_id = connection.id
         self.vendor = vendor
         self.base_url = (connection.host or base_url).rstrip("/")
@@ -125,14 +127,14 @@ class Http:
         return f"Http({self.vendor}, connection={self.connection_id!r}, base_url={self.base_url!r})"
 
     def read(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
-        """A call without effect: tried up to five times, waiting as told by Retry-After. Raises RemoteError."""
+        """A call without effect: tried up to `attempts` times, waiting as told by Retry-After. Raises RemoteError."""
         return self.retrying(lambda: self.once(method, path, timeout_s=timeout_s, **options))
 
     def write(self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any) -> requests.Response:
         """A call with an effect: sent once; again only after a 429 that asks for at most 5 s. Raises RemoteError."""
         return Retrying(
             retry=retry_if_exception(_short_rate_limit),
-            stop=stop_after_attempt(3),
+            stop=stop_after_attempt(min(3, self._attempts)),
             wait=_wait_s,
             sleep=self.sleep,
             reraise=True,
@@ -142,7 +144,7 @@ class Http:
         """The result of `attempt`, tried again while it fails for a passing reason."""
         return Retrying(
             retry=retry_if_exception(_passing),
-            stop=stop_after_attempt(READ_ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=_wait_s,
             sleep=self.sleep,
             reraise=True,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pql.clients.http import Bearer, Http, Pace, RemoteError
+from pql.clients.http import READ_ATTEMPTS, Bearer, Http, Pace, RemoteError
 from pql.clients.hubspot_records import (
     BATCH,
     TASK_KEY_PROPERTY,
@@ -47,10 +47,18 @@ class HubSpot:
         not_a_fit_property: str = "pql_not_a_fit",
         snooze_property: str = "pql_snooze_until",
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = READ_ATTEMPTS,
     ) -> None:
         if not connection.password:
             raise UserError(f"Connection {connection.id}: it has no password. Put the private app token there.")
-        self.http = Http(connection, vendor="HubSpot", base_url=BASE_URL, auth=Bearer(connection.password), sleep=sleep)
+        self.http = Http(
+            connection,
+            vendor="HubSpot",
+            base_url=BASE_URL,
+            auth=Bearer(connection.password),
+            sleep=sleep,
+            attempts=attempts,
+        )
         self._pace = Pace(_PER_SECOND, sleep)
         self._not_a_fit = not_a_fit_property
         self._snooze = snooze_property

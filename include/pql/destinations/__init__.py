@@ -35,8 +35,8 @@ def build(name: str, settings: project.Settings, connections: Connections, *, cl
     connection = connections(chosen.connection)
     if isinstance(chosen, project.SlackDestination):
         return SlackDestination(Slack(connection), record_url=record_links(settings, connections))
-    if isinstance(chosen, project.HubSpotDestination):
-        return HubSpotDestination(HubSpot(connection), clock=clock, timezone=settings.timezone)
+    if isinstance(chosen, project.HubSpotDestination):  # one attempt: waiting and trying again is the outbox's business
+        return HubSpotDestination(HubSpot(connection, attempts=1), clock=clock, timezone=settings.timezone)
     return WebhookDestination(WebhookEndpoint(connection, clock=clock))
 
 

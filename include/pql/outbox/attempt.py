@@ -42,7 +42,8 @@ class Worker:
         if not isinstance(destination, BatchDestination):
             return [self._one(claim, destination) for claim in claimed]
         ready = [self._prepared(claim, destination) for claim in claimed]
-        sent = iter(self._send_together([each for each in ready if isinstance(each, Claim)], destination))
+        mine = [each for each in ready if isinstance(each, Claim)]
+        sent = iter(self._send_together(mine, destination) if mine else ())
         return [next(sent) if isinstance(each, Claim) else each for each in ready]
 
     @property
@@ -112,7 +113,7 @@ class Worker:
         return None
 
     def _wait(self, claim: Claim, at: datetime) -> str:
-        return self.settling.put_back(claim, "retry", at, "waits for its turn", counts=False)
+        return self.settling.put_back(claim, "waiting", at, "waits for its turn", counts=False)
 
     def _send(self, claim: Claim, destination: Destination) -> str:
         (order,) = self._marked([claim])
@@ -124,7 +125,7 @@ class Worker:
 
     def _send_together(self, ready: Sequence[Claim], destination: BatchDestination) -> list[str]:
         """One request for many; each row has its own outcome."""
-        later = self._turn(ready[0], destination) if ready else None
+        later = self._turn(ready[0], destination)
         if later is not None:
             return [self._wait(claim, later) for claim in ready]
         orders = self._marked(ready)

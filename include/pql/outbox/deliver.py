@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,12 +21,18 @@ from pql.types import BatchDestination, Destination
 
 BATCH = 10
 WAIT_IN_PLACE = timedelta(seconds=5)
+_FAILED = ("retry", "ambiguous")
+_TOO_MANY = 5  # failures in a row after which a destination is taken to be down
 _BREATH_S = 0.1  # a due row that could not be claimed is another worker's for a moment
 
 
 @dataclass(frozen=True)
 class DeliverReport:
-    """How attempts ended, per destination and state (delivered, retry, ambiguous, dead, suppressed, lost)."""
+    """How attempts ended, per destination and state.
+
+    delivered, retry, waiting (for its turn), ambiguous, unclear, dead, suppressed, lost (to another worker) or not
+    reached.
+    """
 
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unconfigured: tuple[str, ...] = ()  # destinations that rows are due for and nobody offered
@@ -54,14 +60,15 @@ def deliver(
 ) -> DeliverReport:
     """Carry out what is due for `destinations` (of the ids `only`, if given) and report how it ended.
 
-    Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back.
+    Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back. A
+    destination that fails five times in a row is left alone until the next call.
     Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4).
     """
     deadline = clock() + timedelta(seconds=max_seconds)
     with at_work(owner) as name:
         drain = _Drain(Worker(engine, recheck, clock, sleep, boundary), destinations, only, name)
         while clock() < deadline:
-            took = sum(drain.batch(name, deadline) for name in sorted(destinations))
+            took = sum(drain.batch(name, deadline) for name in drain.open)
             if took == 0 and not drain.wait(sleep, deadline):
                 break
     return DeliverReport({name: dict(each) for name, each in drain.counts.items()}, drain.unconfigured())
@@ -74,6 +81,13 @@ class _Drain:
     only: Collection[int] | None
     owner: str
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    failing: dict[str, int] = field(default_factory=dict)  # failures in a row
+    tripped: set[str] = field(default_factory=set)
+
+    @property
+    def open(self) -> list[str]:
+        """The destinations that are still sent to."""
+        return sorted(set(self.destinations) - self.tripped)
 
     def batch(self, name: str, deadline: datetime) -> int:
         """Claim a batch for the destination `name` and carry it out; return how many rows it had."""
@@ -82,14 +96,27 @@ class _Drain:
         self.worker.boundary("before claim")
         with writing(self.worker.engine) as conn:
             claimed = claims.claim(conn, name, owner=self.owner, now=self.worker.clock(), limit=size, only=self.only)
-        if claimed:
-            self.worker.boundary("claimed")
+        if not claimed:
+            return 0
+        self.worker.boundary("claimed")
+        counts = self.counts.setdefault(name, Counter())
         one_by_one = [claimed] if isinstance(destination, BatchDestination) else [(each,) for each in claimed]
         for together in one_by_one:
-            late = self.worker.clock() >= deadline
-            states = [self._late(c) for c in together] if late else self.worker.carry_out(together, destination)
-            self.counts.setdefault(name, Counter()).update(states)
+            if name in self.tripped or self.worker.clock() >= deadline:
+                counts.update(self._give_back(each) for each in together)
+                continue
+            states = self.worker.carry_out(together, destination)
+            counts.update(states)
+            self._watch(name, states)
         return len(claimed)
+
+    def _watch(self, name: str, states: Sequence[str]) -> None:
+        """Leave a destination alone for this drain that fails several times in a row: it is down, not the rows."""
+        for state in states:
+            failed = self.failing.get(name, 0) + 1 if state in _FAILED else 0
+            self.failing[name] = failed
+            if failed >= _TOO_MANY:
+                self.tripped.add(name)
 
     def wait(self, sleep: Callable[[float], None], deadline: datetime) -> bool:
         """Sleep until the next row is due if that is near, and tell whether there is reason to go on."""
@@ -108,7 +135,8 @@ class _Drain:
         with reading(self.worker.engine) as conn:
             return tuple(sorted(set(conn.execute(query).scalars()) - set(self.destinations)))
 
-    def _late(self, claim: Claim) -> str:
+    def _give_back(self, claim: Claim) -> str:
+        """Back it goes as it came: no attempt was made."""
         now = self.worker.clock()
         with writing(self.worker.engine) as conn:
             ours = claims.put_back(conn, claim, not_before=now, reason=None, maybe_sent=claim.maybe_sent, counts=False)
@@ -117,7 +145,7 @@ class _Drain:
     def _next_due(self) -> datetime | None:
         wanted = [
             deliveries.c.state.in_(("pending", "ambiguous")),
-            deliveries.c.destination.in_(self.destinations),
+            deliveries.c.destination.in_(self.open),
             ~claims.waits_for_thread(),
         ]
         if self.only is not None:

@@ -55,7 +55,9 @@ def _client(project: Project, source: HubSpotSource) -> HubSpot:
         connection = project.connections(source.connection)
     except UnknownConnection as error:
         raise UserError(str(error)) from error
-    return HubSpot(connection, not_a_fit_property=source.not_a_fit_property, snooze_property=source.snooze_property)
+    return HubSpot(
+        connection, not_a_fit_property=source.not_a_fit_property, snooze_property=source.snooze_property, attempts=1
+    )
 
 
 @dataclass(frozen=True)
