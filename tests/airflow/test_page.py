@@ -35,7 +35,10 @@ pytestmark = [
 def paths(airflow: LocalAirflow) -> Iterator[Paths]:
     """Airflow's project after a baseline night, with everybody silent; nothing is sent while these tests run."""
     found = Paths(
-        EXAMPLE / "settings.yaml", EXAMPLE, airflow.environment["PQL_LAKE"], airflow.environment["PQL_LEDGER"]
+        settings=EXAMPLE / "settings.yaml",
+        definitions=EXAMPLE,
+        lake=airflow.environment["PQL_LAKE"],
+        ledger=airflow.environment["PQL_LEDGER"],
     )
     with opened(found, from_environment(airflow.environment)) as project:
         pipeline.run(project, "nightly", as_of=DECEMBER, now=DECEMBER)

@@ -31,9 +31,6 @@ SORTS = {  # what a page can be sorted by → the column, and whether its natura
     "size": ("employees", True),
     "owner": ("lower(owner)", False),
 }
-_ONCE = """
-QUALIFY row_number() OVER (PARTITION BY account_key ORDER BY furthest, score DESC, priority, subject_key) = 1
-"""
 NOBODY = "-"  # the owner filter's word for accounts that nobody owns
 
 
@@ -106,9 +103,8 @@ def _table(
     chosen = [project.definition(definition)] if definition else [d for d in project.definitions if _shown(d, drafts)]
     standings = tuple(standing for d in chosen if (standing := newest(project, d, now=now)))
     with closing(project.lake.connect()) as con:
-        fill(con, project, standings, states_of(project, now=now), account_key)
         once = not definition and account_key is None
-        con.execute(f"CREATE TEMP VIEW shown AS SELECT * FROM board {_ONCE if once else ''}")  # noqa: S608  # our words
+        fill(con, project, standings, states_of(project, now=now), account_key=account_key, once=once)
         yield con, standings
 
 

@@ -1,4 +1,4 @@
-"""The table behind the board: snapshots and the ledger's states in, one narrow row per definition and subject out."""
+"""The table behind the board: snapshots and the ledger's states in, one narrow row per subject or per account out."""
 
 from __future__ import annotations
 
@@ -35,32 +35,29 @@ def fill(
     project: Project,
     standings: tuple[Standing, ...],
     states: States,
+    *,
     account_key: str | None = None,
+    once: bool = False,
 ) -> None:
-    """Make the table `board` on `con`: of every definition each subject's newest row, of one account if given."""
+    """Make the table `shown` on `con`: of every definition each subject's newest row; of one account, if given.
+
+    With `once`, of each account only the row of the definition that got furthest with it.
+    """
     con.register("open_episodes", states.episodes)
     con.register("blocked_accounts", states.blocked)
-    known = [(s, kind, at) for s in standings for kind, at in s.moments]
-    before = [(s, night) for s in standings for night in _nights_needed(project, s)]
-    con.execute(
-        f"""
-        CREATE TEMP TABLE scored AS
-        SELECT * FROM ({_union([_scored(project, s, kind, at) for s, kind, at in known], _NO_SCORES)})
-        {"WHERE account_key = $account" if account_key is not None else ""}
-        QUALIFY row_number() OVER (PARTITION BY definition, subject_key ORDER BY as_of DESC) = 1
-        """,  # noqa: S608  # our own words and quoted paths
-        {} if account_key is None else {"account": account_key},
-    )
-    con.execute(
-        f"""
-        CREATE TEMP TABLE nights AS
-        {_union([_night(project, s, at) for s, at in before], _NO_NIGHTS)}
-        """  # as above
-    )
-    con.execute(_BOARD)
+    hours = [_scored(project, s, "hourly", at) for s in standings for at in s.hours]
+    nights = [_scored(project, s, "nightly", s.night) for s in standings if s.night is not None]
+    before = [_night(project, s, night) for s in standings for night in _nights_needed(project, s)]
+    con.execute(f"CREATE TEMP TABLE hours AS {_union(hours, _NO_SCORES)} {_NEWEST}")
+    con.execute(f"CREATE TEMP VIEW nights AS {_union(nights, _NO_SCORES)}")
+    con.execute(f"CREATE TEMP VIEW earlier AS {_union(before, _NO_NIGHTS)}")
+    con.execute(_SCORED)
+    con.execute("SET VARIABLE account_key = $key", {"key": account_key})
+    con.execute(f"CREATE TEMP TABLE chosen AS {_STATED} {_ONCE if once else ''}")
+    con.execute(_SHOWN)
 
 
-_NO_SCORES = "SELECT {} WHERE false".format(
+_NO_SCORES = "SELECT {} WHERE false".format(  # the columns with their types, for what no snapshot has
     ", ".join(
         [
             "NULL::VARCHAR AS definition",
@@ -74,34 +71,48 @@ _NO_NIGHTS = (
     "SELECT NULL::VARCHAR AS definition, NULL::TIMESTAMP AS at, NULL::VARCHAR AS subject_key, NULL::BIGINT AS score "
     "WHERE false"
 )
-
-_BOARD = """
-CREATE TEMP TABLE board AS
-SELECT *, list_position(['announced', 'silent', 'qualified', 'blocked'], state) AS furthest  -- NULL comes last
-FROM (SELECT
-  s.definition, s.priority, s.subject_key, s.account_key, s.as_of,
-  coalesce(nullif(s."attr.name", ''), CASE WHEN s.is_free_mail THEN NULL ELSE nullif(s.domain, '') END,
-           regexp_replace(s.account_key, '^[^:]*:', '')) AS name,
-  coalesce(s.domain, '') AS domain,
-  coalesce(s.size, '') AS size, coalesce(s.size_unknown, false) AS size_unknown, s."attr.employees" AS employees,
-  coalesce(nullif(s."attr.owner_name", ''), s."attr.owner_email", '') AS owner, coalesce(s."attr.plan", '') AS plan,
-  s.activation_pct, s.score, s.grade, s.grade_10, s.qualified,
-  s.score - last_night.score AS delta_night, s.score - last_week.score AS delta_week,
-  e.since,
+_NEWEST = "QUALIFY row_number() OVER (PARTITION BY definition, subject_key ORDER BY as_of DESC) = 1"
+_SCORED = """
+CREATE TEMP VIEW scored AS
+SELECT * FROM hours
+UNION ALL BY NAME
+SELECT n.* FROM nights n ANTI JOIN hours h ON h.definition = n.definition AND h.subject_key = n.subject_key
+"""
+_STATED = """
+SELECT
+  s.*, e.since,
   CASE
     WHEN b.account_key IS NOT NULL THEN 'blocked'
     WHEN e.silent THEN 'silent'
     WHEN e.subject_key IS NOT NULL THEN 'announced'
     WHEN s.qualified THEN 'qualified'
     ELSE 'not qualified'
-  END AS state
+  END AS state,
+  list_position(['announced', 'silent', 'qualified', 'blocked', 'not qualified'], state) AS furthest
 FROM scored s
-LEFT JOIN nights last_night
-  ON last_night.definition = s.definition AND last_night.subject_key = s.subject_key AND last_night.at = s.night
-LEFT JOIN nights last_week
-  ON last_week.definition = s.definition AND last_week.subject_key = s.subject_key AND last_week.at = s.week
 LEFT JOIN open_episodes e ON e.definition = s.definition AND e.subject_key = s.subject_key
-LEFT JOIN blocked_accounts b ON b.account_key = s.account_key)
+LEFT JOIN blocked_accounts b ON b.account_key = s.account_key
+WHERE getvariable('account_key') IS NULL OR s.account_key = getvariable('account_key')
+"""
+_ONCE = """
+QUALIFY row_number() OVER (PARTITION BY s.account_key ORDER BY furthest, s.score DESC, s.priority, s.subject_key) = 1
+"""
+_SHOWN = """
+CREATE TEMP TABLE shown AS
+SELECT
+  s.definition, s.priority, s.subject_key, s.account_key, s.as_of, s.since, s.state, s.furthest,
+  coalesce(nullif(s."attr.name", ''), CASE WHEN s.is_free_mail THEN NULL ELSE nullif(s.domain, '') END,
+           regexp_replace(s.account_key, '^[^:]*:', '')) AS name,
+  coalesce(s.domain, '') AS domain,
+  coalesce(s.size, '') AS size, coalesce(s.size_unknown, false) AS size_unknown, s."attr.employees" AS employees,
+  coalesce(nullif(s."attr.owner_name", ''), s."attr.owner_email", '') AS owner, coalesce(s."attr.plan", '') AS plan,
+  s.activation_pct, s.score, s.grade, s.grade_10, s.qualified,
+  s.score - last_night.score AS delta_night, s.score - last_week.score AS delta_week
+FROM chosen s
+LEFT JOIN earlier last_night
+  ON last_night.definition = s.definition AND last_night.subject_key = s.subject_key AND last_night.at = s.night
+LEFT JOIN earlier last_week
+  ON last_week.definition = s.definition AND last_week.subject_key = s.subject_key AND last_week.at = s.week
 """
 
 
