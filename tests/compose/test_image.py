@@ -63,7 +63,7 @@ def test_the_lock_has_what_the_services_need():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["server"]]
     for name in (re.split(r"[\[<>=~ ]", requirement)[0] for requirement in wanted):
-        assert LOCK[name] == version(name), f"{name}: `make lock`, then `make setup`"
+        assert LOCK[name.replace(".", "-")] == version(name), f"{name}: `make lock`, then `make setup`"
     for name in ("requirements.txt", "requirements-dev.txt"):
         other = dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / name).read_text(), re.M))
         assert {n: v for n, v in other.items() if n in LOCK} == {n: LOCK[n] for n in other if n in LOCK}, name
