@@ -225,6 +225,21 @@ def test_what_is_held_asks_a_person_once(slack: Callable[[bool], None], loopback
     ]
 
 
+def test_what_nobody_can_tell_asks_a_person_once(slack: Callable[[bool], None], loopback: Any, tmp_path: Path) -> None:
+    """PRODUCT-A5: a delivery of which nobody knows whether it arrived is told of by its id, once."""
+    queue(tmp_path, "ambiguous", "1")
+    notices.watch()
+    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(attempt=8)))
+    notices.watch()
+    notices.watch()
+    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(state="delivered")))
+    notices.watch()
+    assert [line.split("; ")[0] for line in told(loopback)] == [
+        ":grey_question: Nobody can tell whether deliveries 1 arrived",
+        ":white_check_mark: Of every delivery it is known whether it arrived.",
+    ]
+
+
 def test_a_drop_in_volume_is_told_by_the_run_that_sees_it(slack: Callable[[bool], None], loopback: Any) -> None:
     """PRODUCT-S5: a live run's drops are told once and so is their end; a run of the past tells nothing."""
     low = {"live": True, "drops": {"product": "product brought 3 events instead of 100"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,10 @@ def test_another_database_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="not 'mysql'") as refused:
         store.connect("mysql://u:geheim@h/db")
     assert "geheim" not in str(refused.value)
+
+
+def test_how_far_a_clock_is_off_the_ledgers(ledger: Engine) -> None:
+    """PostgreSQL has a clock of its own, which leases are held against; SQLite has the machine's."""
+    an_hour_ahead = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251  # the database's clock is the real one
+    expected = timedelta(hours=1) if ledger.dialect.name == "postgresql" else timedelta(0)
+    assert abs(store.clock_ahead(ledger, an_hour_ahead) - expected) < timedelta(minutes=1)

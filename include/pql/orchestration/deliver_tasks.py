@@ -21,6 +21,7 @@ def due() -> list[dict[str, Any]]:
     from pql.orchestration.runtime import now, project
 
     with project() as opened:
+        pipeline.check_clock(opened, now=now())
         return pipeline.due(opened, now=now())
 
 

@@ -1,7 +1,7 @@
 """The stages both faces call: ingest, evaluate, decide, deliver, replay."""
 
 from pql.pipeline.decide import decide
-from pql.pipeline.deliver import deliver, due
+from pql.pipeline.deliver import check_clock, deliver, due
 from pql.pipeline.evaluate import evaluate
 from pql.pipeline.history import history_start, score_panel
 from pql.pipeline.ingest import ingest
@@ -12,6 +12,7 @@ from pql.pipeline.runs import run
 
 __all__ = [
     "Project",
+    "check_clock",
     "decide",
     "deliver",
     "due",

@@ -5,18 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from pql import destinations, outbox
+from pql import destinations, outbox, store
 from pql.pipeline.project import Project
 from pql.pipeline.recheck import rechecker
 from pql.types import Destination, Order, Pace, Result, UnknownConnection, UserError
+
+CLOCKS_AGREE = timedelta(minutes=1)  # of the five that a lease lasts
 
 
 def due(project: Project, *, now: datetime) -> list[dict[str, Any]]:
     """Batches of due deliveries, each for one destination: `destination` and `ids`."""
     return [{"destination": name, "ids": list(ids)} for name, ids in outbox.due(project.engine, now)]
+
+
+def check_clock(project: Project, *, now: datetime) -> None:
+    """Refuse to deliver by a clock that is not the ledger's: leases are kept by it. Raises UserError."""
+    ahead = store.clock_ahead(project.engine, now)
+    if abs(ahead) > CLOCKS_AGREE:
+        raise UserError(
+            f"This machine's clock is {ahead.total_seconds():+.0f} s off the ledger's. Set it right (NTP) and run this "
+            "again; nothing is delivered meanwhile, because leases are kept by the clock."
+        )
 
 
 def deliver(

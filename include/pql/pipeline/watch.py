@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from pql import store
+from pql.outbox.backoff import LAST_ATTEMPT
 from pql.pipeline.freshness import Freshness, freshness
 from pql.pipeline.project import Project
 from pql.store.instants import to_naive
@@ -33,13 +34,13 @@ class Condition:
 
 
 def conditions(project: Project, *, now: datetime) -> list[Condition]:
-    """Sources late or quarantined, destinations with deliveries given up, deliveries held; those that are well, too."""
+    """Sources late or quarantined, destinations with deliveries given up, held or unclear ones; what is well, too."""
     with store.reading(project.engine) as connection:
         fresh = freshness(connection, project.settings, now=now)
         found = [_late(each) for each in fresh if each.late_after is not None and each.age is not None]
         found += [_quarantined(each, project.settings.quarantine_pct) for each in fresh if each.read >= ENOUGH]
         found += _given_up(connection, list(project.settings.destinations), now)
-        return [*found, _held(connection)]
+        return [*found, _held(connection), _unclear(connection)]
 
 
 def drops(summary: Mapping[str, str], sources: list[str]) -> list[Condition]:
@@ -107,6 +108,20 @@ def _held(conn: Connection) -> Condition:
         "them go. The result of the run says why (`held_because`)."
     )
     return Condition("outbox:held", "held", text)
+
+
+def _unclear(conn: Connection) -> Condition:
+    columns = deliveries.c
+    query = select(columns.id).where(columns.state == "ambiguous", columns.attempt > LAST_ATTEMPT).order_by(columns.id)
+    ids = [str(each) for each in conn.execute(query).scalars()]
+    if not ids:
+        return Condition("outbox:unclear", "ok", ":white_check_mark: Of every delivery it is known whether it arrived.")
+    shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+    text = (
+        f":grey_question: Nobody can tell whether deliveries {shown} arrived; they are not sent again. "
+        "`pql deliveries --state ambiguous` says why. Look at the destination, then `--retry` or `--suppress` them."
+    )
+    return Condition("outbox:unclear", "unclear", text)
 
 
 def _low(source: str, drop: str | None) -> Condition:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from pql.store.instants import to_naive
 from pql.store.tables import ops_states
 
-State = Literal["ok", "failed", "late", "low", "held"]
+State = Literal["ok", "failed", "late", "low", "held", "unclear"]
 
 
 def note_state(connection: Connection, name: str, state: State, now: datetime) -> bool:

@@ -23,6 +23,7 @@ def deliver(
 ) -> None:
     """Send what is due. Exit 1 if anything was given up (dead)."""
     with project() as opened, progress("delivering"):
+        pipeline.check_clock(opened, now=now())
         report = pipeline.deliver(opened, clock=now, only=ids, max_seconds=max_seconds)
     rows = [
         {"destination": name, "state": state, "deliveries": number}
