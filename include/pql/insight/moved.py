@@ -114,10 +114,9 @@ class _Steps:
     def _between(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         told = with_attributes_of(self.definition, self.base, self.now)
         faded = told.assign(as_of=self.now["as_of"].to_numpy())
-        return self._score(told), self._score(faded)
-
-    def _score(self, features: pd.DataFrame) -> pd.DataFrame:
-        return score(self.definition, features, timezone=self.timezone)
+        both = pd.concat([told, faded], ignore_index=True)
+        scored = score(self.definition, both, timezone=self.timezone)
+        return scored.iloc[[0]], scored.iloc[[1]]
 
 
 def with_attributes_of(definition: Definition, frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
