@@ -62,10 +62,14 @@ def test_a_silent_opening_can_be_released_from_the_account(site: Site) -> None:
 
 
 def test_why_is_computed_anew(site: Site) -> None:
-    """The same as `pql explain`, with whatever it has to say."""
-    html = site.html("/account/why", key="org:new")
-    assert "announced" in html
-    assert "active days: 3 in the last 7 days" in html
+    """As `pql explain`: the verdict, what moved by line and cause, the nearest ways to qualify (PRODUCT-Q5)."""
+    told, missing = (
+        " ".join(re.sub(r"<[^>]+>", " ", site.html("/account/why", key=key)).split()) for key in ("org:new", "org:evil")
+    )
+    assert "announced" in told[told.index("A habit") :][:80]
+    assert "Since last night: ±0" in told
+    assert "no alert: it does not qualify" in missing
+    assert "Nearest ways to qualify" in missing
 
 
 def test_rules_that_changed_since_the_snapshot_are_not_explained_by_the_new_ones(site: Site) -> None:
