@@ -63,7 +63,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "value": "the number",
     },
     "definitions": {
-        "rules_hash": "digest of everything that decides: another one is another version",
+        "rules_hash": "digest of everything but titles and plays: another one is another version",
         "first_seen_at": "when it first decided",
         "title": "its title then",
         "source": "not used: versions are kept in the project's history",
