@@ -1,5 +1,7 @@
 """The command line: everything the DAGs do, without Airflow, and what a person asks of the result.
 
+A command's own file is imported when the command is called (`on_demand`).
+
 Exit codes: 0 all went well, 1 something failed on the way, 2 the call or a file must be put right.
 """
 
@@ -8,10 +10,9 @@ from __future__ import annotations
 import sys
 
 from pql.cli.app import app
-from pql.cli.commands import alerting, authoring, computing, forget, inspecting, new, preview, prune
 from pql.types import UnknownConnection, UserError
 
-__all__ = ["alerting", "app", "authoring", "computing", "forget", "inspecting", "main", "new", "preview", "prune"]
+__all__ = ["app", "main"]
 
 
 def main() -> None:

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from pql.cli.on_demand import OnDemand
 from pql.connections import from_environment
-from pql.pipeline.project import Project, init, opened, paths_from_environment
-from pql.settings import Paths
 from pql.types import UserError
+
+if TYPE_CHECKING:  # imported where they are needed: `pql --help` answers at once
+    from pql.pipeline.project import Project
+    from pql.settings import Paths
 
 ORDER = (
     *("init", "new", "check", "schema", "preview"),
@@ -24,7 +26,7 @@ ORDER = (
 )
 
 
-class InOrder(TyperGroup):
+class InOrder(OnDemand):
     """Commands listed in the order in which one uses them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -44,6 +46,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok · 1 something failed on the way · 2 the call or a file must be put right.",
 )
 
+InOrder.app = app
 _chosen: dict[str, Paths] = {}
 
 
@@ -60,6 +63,8 @@ def where(
     ledger: Annotated[str | None, typer.Option(help="SQLAlchemy URL (else PQL_LEDGER)")] = None,
 ) -> None:
     """Where this run's settings, definitions, lake and ledger are; without options the project's own."""
+    from pql.pipeline.project import paths_from_environment
+
     found = paths_from_environment(os.environ, home)
     given = {"settings": settings, "definitions": definitions, "lake": lake, "ledger": ledger}
     _chosen["paths"] = found.model_copy(update={k: v for k, v in given.items() if v is not None})
@@ -73,6 +78,8 @@ def paths() -> Paths:
 @contextmanager
 def project() -> Iterator[Project]:
     """The project of this call; a SQLite ledger is created or upgraded on the way."""
+    from pql.pipeline.project import init, opened
+
     if paths().ledger.startswith("sqlite"):
         init(paths())
     with opened(paths(), from_environment(os.environ)) as found:
