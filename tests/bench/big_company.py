@@ -168,11 +168,12 @@ def _chance(*of: str) -> str:
 
 
 def _live(con: duckdb.DuckDBPyConnection, accounts: int) -> None:
-    """Tables `users` (account, who, since, eager) and `did` (a row per user, day and event, `started` the first of it)."""
+    """Tables `users` and `did`: a row per user, day and event, `started` being when it happened first."""
     con.execute(
         f"""CREATE TEMP TABLE users AS
             WITH a AS (
-                SELECT a, CASE WHEN c < 0.6 THEN 1 + c / 0.3 WHEN c < 0.9 THEN 3 + (c - 0.6) / 0.075
+                SELECT a, CASE WHEN c < 0.6 THEN 1 + c / 0.3
+                               WHEN c < 0.9 THEN 3 + (c - 0.6) / 0.075
                                WHEN c < 0.99 THEN 7 + (c - 0.9) / 0.0069 ELSE 20 + (c - 0.99) / 0.0002 END::INTEGER AS n
                 FROM (SELECT range AS a, {_chance("range", "'size'")} AS c FROM range({accounts})))
             SELECT 'acct-' || lpad(a::VARCHAR, 7, '0') AS account, md5(a || '-' || u) AS who,
@@ -247,8 +248,9 @@ def _publish_last_days(lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
         day = datetime.combine(FIRST_DAY + timedelta(days=n), datetime.min.time(), UTC)
         lake.publish_events(
             con,
-            f"""SELECT md5(who || event || started || i) AS event_id, event, who AS user_id, NULL::VARCHAR AS anonymous_id,
-                       account AS account_hint, started + to_microseconds(60_000_000 * i) AS occurred_at,
+            f"""SELECT md5(who || event || started || i) AS event_id, event, who AS user_id,
+                       NULL::VARCHAR AS anonymous_id, account AS account_hint,
+                       started + to_microseconds(60_000_000 * i) AS occurred_at,
                        started + to_microseconds(60_000_000 * i) AS ingested_at, '{{"browser": "x"}}' AS properties,
                        NULL::VARCHAR AS user_traits, NULL::VARCHAR AS account_traits
                 FROM (SELECT *, unnest(range(n)) AS i FROM did WHERE day = DATE '{day:%Y-%m-%d}')""",
