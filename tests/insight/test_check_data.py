@@ -10,7 +10,7 @@ from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
 from tests.insight.conftest import TRIAL
 
 from pql import insight
-from pql.insight.check_data import Looked
+from pql.insight.checking.check_data import Looked
 from pql.store.tables import definitions
 
 ORG = {"org": "acme", "plan": "trial", "employees": 60, "seats": 5}

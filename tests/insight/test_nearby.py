@@ -9,7 +9,7 @@ from tests.features.conftest import FREE
 from tests.features.test_oracle import DEFINITIONS, a_moment, worlds
 
 from pql.features import build
-from pql.insight.nearby import narrow
+from pql.insight.why.nearby import narrow
 
 
 @settings(max_examples=4, deadline=None)

@@ -13,8 +13,8 @@ from tests.features.conftest import read
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
 from tests.insight.conftest import TRIAL, ask
 
-from pql.insight.doable import Change
-from pql.insight.nearest import Rules, changed, nearest
+from pql.insight.why.doable import Change
+from pql.insight.why.nearest import Rules, changed, nearest
 
 ORG = {"org": "acme", "plan": "trial", "employees": 60, "seats": 5}
 RULES = Rules(read(TRIAL), "UTC")

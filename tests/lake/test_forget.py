@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pql.lake.forget_text import Traces
+from pql.lake.forgetting.traces import Traces
 from pql.types import Quarantined
 
 ANN = Traces(

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import duckdb
 
 from pql.lake import crm_folds
-from pql.lake.forget_list import without_forgotten_contacts
+from pql.lake.forgetting.withheld import without_forgotten_contacts
 from pql.lake.local_days import naive
 from pql.lake.storage import Storage, text
 from pql.types import CRM_COLUMNS

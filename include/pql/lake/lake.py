@@ -12,10 +12,11 @@ from urllib.parse import quote
 import duckdb
 import pandas as pd
 
-from pql.lake import crm_files, forget, forget_list, retention, score_files, volumes
+from pql.lake import crm_files, retention, score_files, volumes
 from pql.lake.event_files import live, stored
 from pql.lake.events_view import show_plainly
-from pql.lake.forget_text import Traces
+from pql.lake.forgetting import erasing, withheld
+from pql.lake.forgetting.traces import Traces
 from pql.lake.prepare import prepare
 from pql.lake.publish import Published, Unit, publish_events
 from pql.lake.storage import Storage
@@ -105,7 +106,7 @@ class Lake:
     def quarantine(self, source: str, unit: str, records: Iterable[Quarantined]) -> str:
         """Put what could not be used aside, one JSON object a line, over what this unit had put there; the path."""
         path = f"quarantine/{quote(source, safe='')}/{quote(unit, safe='')}.ndjson"
-        kept = forget_list.without_forgotten_lines(self._storage, records)
+        kept = withheld.without_forgotten_lines(self._storage, records)
         lines = [json.dumps({"where": r.where, "why": r.why, "record": r.record}, ensure_ascii=False) for r in kept]
         if lines:
             self._storage.write(path, ("\n".join(lines) + "\n").encode())
@@ -211,20 +212,20 @@ class Lake:
 
     def is_forgotten(self, names: Iterable[str]) -> list[bool]:
         """Which of the names (`user:<id>`, `anon:<id>`, `contact:<id>`, `email:<address>`) are to stay forgotten."""
-        known = forget_list.read_list(self._storage)
+        known = withheld.read_list(self._storage)
         return [known is not None and known.has(name) for name in names]
 
     def change_forgotten(self, *, add: Collection[str] = (), drop: Collection[str] = ()) -> None:
         """Put names on the list of those whose records are withheld from now on, or take some off it."""
-        forget_list.change_list(self._storage, add=add, drop=drop)
+        withheld.change_list(self._storage, add=add, drop=drop)
 
     def find_person(self, con: duckdb.DuckDBPyConnection, traces: Traces) -> dict[str, int]:
         """How many rows and lines of each part of the lake are the person's, or name them; nothing: an empty dict."""
-        return forget.find(self._storage, con, traces)
+        return erasing.find(self._storage, con, traces)
 
     def erase_person(self, con: duckdb.DuckDBPyConnection, traces: Traces) -> dict[str, int]:
         """Remove them from every file; what was removed by part of the lake. No run may be under way."""
-        return forget.erase(self._storage, con, traces)
+        return erasing.erase(self._storage, con, traces)
 
     # --- time zone ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pql.lake.event_files import EMPTY, EventFile, live, stored
-from pql.lake.forget_list import without_forgotten_events
+from pql.lake.forgetting.withheld import without_forgotten_events
 from pql.lake.local_days import day_sql, days_within, naive
 from pql.lake.storage import Storage, text, texts
 from pql.types import EVENT_COLUMNS

@@ -13,7 +13,7 @@ from airflow.sdk import get_current_context
 
 if TYPE_CHECKING:
     from pql.pipeline.project import Project
-    from pql.pipeline.watch import Condition
+    from pql.pipeline.health.watch import Condition
     from pql.store.ops import State
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def watch(summary: Mapping[str, Any] | None = None) -> None:
     Asked by every run and by `deliver` every five minutes, so a source is late also when nobody reads it any more.
     """
     from pql.orchestration.runtime import now, project
-    from pql.pipeline.watch import conditions, drops
+    from pql.pipeline.health.watch import conditions, drops
     from pql.store.engine import reading
     from pql.store.ops import told
 

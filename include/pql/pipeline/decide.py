@@ -18,14 +18,14 @@ from sqlalchemy import Connection
 
 from pql import outbox, plays, qualification, store
 from pql.definition.model import Definition
-from pql.pipeline.freshness import freshness
+from pql.pipeline.health.freshness import freshness
+from pql.pipeline.health.volume import Drop, drops_of
 from pql.pipeline.ingest import Kind
 from pql.pipeline.intents import intents_of, material
 from pql.pipeline.lake_at import LakeAt
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.summary import count_decided, count_evaluated, empty_summary
-from pql.pipeline.volume import Drop, drops_of
 from pql.plays.model import Intent
 from pql.qualification.model import Baseline, Decisions
 from pql.store import decisions, facts, identity, marks, runs

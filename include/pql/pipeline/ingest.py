@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pql import sources, store
+from pql.pipeline.health.tally import Tally
 from pql.pipeline.history import history_start
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
-from pql.pipeline.tally import Tally
 from pql.settings import FilesSource, HubSpotSource
 from pql.store import marks
 from pql.store import sources as source_status

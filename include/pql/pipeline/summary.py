@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pql.pipeline.freshness import Freshness
-from pql.pipeline.volume import Drop
+from pql.pipeline.health.freshness import Freshness
+from pql.pipeline.health.volume import Drop
 from pql.qualification.model import Decisions
 
 COUNTED = ("read", "new", "duplicates", "quarantined")  # of each source, by the run

@@ -15,7 +15,7 @@ from pql import insight
 from pql.cli.app import app, now, paths, project
 from pql.cli.output import Format, FormatOption, show
 from pql.definition.load import Loaded
-from pql.insight.check_data import Looked
+from pql.insight.checking.check_data import Looked
 from pql.settings import load_settings
 from pql.types import UserError
 

@@ -9,9 +9,9 @@ import typer
 
 from pql.cli.app import app, now, project
 from pql.cli.output import Format, FormatOption, show
-from pql.lake.forget_text import Traces
-from pql.pipeline import forget as forgetting
-from pql.pipeline.forget import Forgetting
+from pql.lake.forgetting.traces import Traces
+from pql.pipeline.forgetting import forget as forgetting
+from pql.pipeline.forgetting.forget import Forgetting
 from pql.types import UserError
 
 

@@ -17,8 +17,8 @@ import pandas as pd
 
 from pql.definition.model import Compare, Definition, ScoreLine, Signal
 from pql.definition.used import compares
-from pql.insight.doable import Change, is_doable, is_whole, most, words
-from pql.insight.moved import share
+from pql.insight.why.doable import Change, is_doable, is_whole, most, words
+from pql.insight.why.moved import share
 from pql.scoring import score
 from pql.scoring.conditions import evaluate
 from pql.scoring.values import column, numbers

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from pql import store
 from pql.definition.lint import REVIEW_DAYS
 from pql.definition.model import Definition, Problem
-from pql.insight.reach import unreached
-from pql.insight.seen_events import Seen, look, unseen
+from pql.insight.checking.reach import unreached
+from pql.insight.checking.seen_events import Seen, look, unseen
 from pql.pipeline.moments import local_midnight
 from pql.pipeline.project import Project
 from pql.store.instants import to_aware

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pql.lake import crm_files, crm_folds, event_files, parts, score_files
-from pql.lake.forget_text import Traces, erased, is_theirs, mentions, pattern
+from pql.lake.forgetting.traces import Traces, erased, is_theirs, mentions, pattern
 from pql.lake.storage import Storage, text
 
 _QUARANTINE = "quarantine"

@@ -14,13 +14,13 @@ import pandas as pd
 
 from pql import features, scoring, store
 from pql.definition.model import Definition
-from pql.insight import ledger_then
-from pql.insight.ledger_then import LedgerThen
-from pql.insight.moved import Then, moved
-from pql.insight.nearby import narrow, users_of
-from pql.insight.nearest import Rules, nearest
-from pql.insight.verdict import blocked_by, verdict
 from pql.insight.whom import account_key
+from pql.insight.why import ledger_then
+from pql.insight.why.ledger_then import LedgerThen
+from pql.insight.why.moved import Then, moved
+from pql.insight.why.nearby import narrow, users_of
+from pql.insight.why.nearest import Rules, nearest
+from pql.insight.why.verdict import blocked_by, verdict
 from pql.pipeline.lake_at import DELTAS, champions_of
 from pql.pipeline.moments import checked, local_midnight
 from pql.pipeline.project import Project

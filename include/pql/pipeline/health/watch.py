@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from pql import store
 from pql.outbox.backoff import LAST_ATTEMPT
-from pql.pipeline.freshness import Freshness, freshness
+from pql.pipeline.health.freshness import Freshness, freshness
 from pql.pipeline.project import Project
 from pql.store.instants import to_naive
 from pql.store.ops import State

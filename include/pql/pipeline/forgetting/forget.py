@@ -14,9 +14,9 @@ from datetime import datetime
 import duckdb
 
 from pql import features, store
-from pql.lake import forget_who
-from pql.lake.forget_text import Traces
-from pql.pipeline import forget_ledger
+from pql.lake.forgetting import who as whom
+from pql.lake.forgetting.traces import Traces
+from pql.pipeline.forgetting import ledger as forget_ledger
 from pql.pipeline.project import Project
 
 
@@ -71,11 +71,11 @@ def forget(project: Project, who: str, *, now: datetime) -> Forgetting:
 
 def allow_again(project: Project, who: str) -> None:
     """Take the name off the list: what a source brings of it from now on is kept again."""
-    project.lake.change_forgotten(drop=forget_who.named(who).listed)
+    project.lake.change_forgotten(drop=whom.named(who).listed)
 
 
 def traces_of(project: Project, lake: duckdb.DuckDBPyConnection, who: str, now: datetime) -> Traces:
     """Everything the person is known by: their other ids, devices, addresses, CRM contacts and names."""
     project.lake.prepare(lake, [])
     known = features.identity(lake, now, free_mail_domains=project.free_mail_domains)
-    return forget_who.all_traces(lake, known, who)
+    return whom.all_traces(lake, known, who)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, Engine, RowMapping, String, Table, and_, delete, null, select, update
 
-from pql.lake.forget_text import ERASED, Traces, pattern
+from pql.lake.forgetting.traces import ERASED, Traces, pattern
 from pql.store.instants import to_naive
 from pql.store.said import OVER, PEOPLE
 from pql.store.tables import blocks, deliveries, episodes, metadata, occurrences

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from pql.definition.model import Definition
-from pql.insight.ledger_then import LedgerThen, Sent, Stay
+from pql.insight.why.ledger_then import LedgerThen, Sent, Stay
 from pql.qualification.past import crm_blocked
 
 SILENCES = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 import pandas as pd
 
-from pql.lake.forget_text import Traces, listed, plain_email
+from pql.lake.forgetting.traces import Traces, listed, plain_email
 
 _ADDRESS = "lower(trim(value ->> '$'))"
 _MAIL = f"kind = 'user' AND name = 'email' AND contains({_ADDRESS}, '@')"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from pql.lake.forget_text import EMAIL, Traces, erased, is_theirs, plain_email
+from pql.lake.forgetting.traces import EMAIL, Traces, erased, is_theirs, plain_email
 from pql.lake.storage import Storage, text, texts
 from pql.types import Quarantined
 
