@@ -15,8 +15,8 @@ from tests.flow.conftest import HABIT, SETTINGS, another
 
 from pql import store
 from pql.connections import from_environment
-from pql.insight.board import Asked, BoardRow, account_rows, all_rows, board
-from pql.insight.board_account import account
+from pql.insight.board.account import account
+from pql.insight.board.board import Asked, BoardRow, account_rows, all_rows, board
 from pql.pipeline.project import Project, opened
 from pql.settings import Paths
 from pql.store.tables import episodes

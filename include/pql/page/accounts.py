@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from pql import insight, outbox, store
-from pql.insight.board import NOBODY, PAGE, SORTS, Asked, all_rows, board
-from pql.insight.board_account import account
-from pql.insight.board_links import links, record_link
-from pql.insight.board_states import STATES
+from pql.insight.board.account import account
+from pql.insight.board.board import NOBODY, PAGE, SORTS, Asked, all_rows, board
+from pql.insight.board.links import links, record_link
+from pql.insight.board.states import STATES
 from pql.page.chart import chart
 from pql.page.tables import csv
 from pql.page.viewing import Viewer

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pygal
 from markupsafe import Markup
 
-from pql.insight.board_history import Point
+from pql.insight.board.history import Point
 
 _SVG = "{http://www.w3.org/2000/svg}"
 WIDTH, HEIGHT = 720, 220

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 
 from pql import outbox, store
-from pql.insight.board_definitions import versions
-from pql.insight.board_deliveries import ATTENTION, DELIVERY_STATES, deliveries
-from pql.insight.board_links import links
+from pql.insight.board.definitions import versions
+from pql.insight.board.deliveries import ATTENTION, DELIVERY_STATES, deliveries
+from pql.insight.board.links import links
 from pql.page.viewing import Viewer
 from pql.page.wiring import Wiring
 

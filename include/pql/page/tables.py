@@ -6,7 +6,7 @@ import csv as writer
 import io
 from collections.abc import Iterable
 
-from pql.insight.board_rows import BoardRow
+from pql.insight.board.rows import BoardRow
 
 COLUMNS = (
     "name", "account_key", "subject_key", "domain", "definition", "state", "since", "score", "delta_night",

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import duckdb
 
-from pql.insight.board_snapshots import Standing, compared_with
-from pql.insight.board_states import States
+from pql.insight.board.snapshots import Standing, compared_with
+from pql.insight.board.states import States
 from pql.pipeline.project import Project
 
 _READ = {  # columns of a snapshot that the board reads, with their type; a missing one is empty

@@ -15,10 +15,10 @@ import duckdb
 import pandas as pd
 
 from pql.definition.model import Definition
-from pql.insight.board_rows import BoardRow, rows_of, with_reasons
-from pql.insight.board_snapshots import Standing, newest
-from pql.insight.board_states import STATES, states_of
-from pql.insight.board_table import fill
+from pql.insight.board.rows import BoardRow, rows_of, with_reasons
+from pql.insight.board.snapshots import Standing, newest
+from pql.insight.board.states import STATES, states_of
+from pql.insight.board.table import fill
 from pql.pipeline.project import Project
 
 PAGE = 50

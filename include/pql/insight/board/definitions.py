@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from pql import store
 from pql.definition.model import Definition
-from pql.insight.board_snapshots import newest
+from pql.insight.board.snapshots import newest
 from pql.pipeline.project import Project
 from pql.store import runs
 from pql.store.instants import to_aware

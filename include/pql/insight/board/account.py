@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Row, select
 
 from pql import outbox, scoring, store
 from pql.definition.model import Definition
-from pql.insight.board import account_rows
-from pql.insight.board_history import Point, history
-from pql.insight.board_rows import BoardRow, whole_rows
-from pql.insight.board_snapshots import Standing, newest, standing_of
+from pql.insight.board.board import account_rows
+from pql.insight.board.history import Point, history
+from pql.insight.board.rows import BoardRow, whole_rows
+from pql.insight.board.snapshots import Standing, newest, standing_of
 from pql.outbox import Delivery
 from pql.pipeline.project import Project
 from pql.store import blocks

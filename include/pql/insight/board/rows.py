@@ -11,7 +11,7 @@ import pandas as pd
 
 from pql import scoring
 from pql.definition.model import Definition
-from pql.insight.board_snapshots import Standing, standing_of
+from pql.insight.board.snapshots import Standing, standing_of
 from pql.pipeline.project import Project
 from pql.plays.alert import name_of
 from pql.types import Reason

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from pql.insight.board_snapshots import Standing
+from pql.insight.board.snapshots import Standing
 from pql.pipeline.project import Project
 from pql.store.instants import to_aware
 

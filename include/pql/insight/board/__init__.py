@@ -1,0 +1,1 @@
+"""What a page shows: ranked accounts, one account, deliveries, definitions; from newest snapshots and the ledger."""
