@@ -10,9 +10,12 @@ from __future__ import annotations
 import gzip
 import shutil
 import time
+import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from urllib3.exceptions import HTTPError
 
@@ -22,6 +25,15 @@ from pql.types import Connection, UserError
 BASE_URL = "https://data.mixpanel.com"
 _READ_TIMEOUT_S = 600.0  # a large export takes minutes before its first byte
 _CHUNK = 1 << 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Received:
+    """An export as it was sent: one file of NDJSON, gzipped if its name ends so."""
+
+    path: Path
+    whole: Callable[[], Path]  # the same without compression, looked through to its end; RemoteError if it was cut
 
 
 class Mixpanel:
@@ -52,14 +64,22 @@ class Mixpanel:
 
         A transfer that breaks off is started again; the file appears only when it is whole. Raises RemoteError.
         """
-        return self.http.retrying(lambda: self._export(first, last, folder))
+        return self.reading(first, last, folder, lambda received: received.whole())
+
+    def reading(self, first: date, last: date, folder: Path, read: Callable[[Received], T]) -> T:
+        """What `read` makes of the same days' export as it was sent. Raises RemoteError.
+
+        The transfer looked whole, its content may not be: if `read` meets something odd it asks for `whole()`, and the
+        export is fetched and read again if that finds it cut.
+        """
+        return self.http.retrying(lambda: read(self._received(first, last, folder)))
 
     def probe(self, day: date) -> None:
         """Raises RemoteError if the credentials do not open the export. Costs one call."""
         params = {"from_date": day.isoformat(), "to_date": day.isoformat(), "limit": "1"}
         self.http.read("GET", "/api/2.0/export", params=params | self._project, timeout_s=_READ_TIMEOUT_S)
 
-    def _export(self, first: date, last: date, folder: Path) -> Path:
+    def _received(self, first: date, last: date, folder: Path) -> Received:
         params = {"from_date": first.isoformat(), "to_date": last.isoformat()} | self._project
         target = folder / f"export-{first}-{last}.ndjson"
         received = folder / f"{target.name}.part"
@@ -79,10 +99,13 @@ class Mixpanel:
             except (HTTPError, OSError) as error:
                 raise self.http.broken(error) from None
             zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
-        if zipped:
+        path = target.with_name(f"{target.name}.gz") if zipped else target
+        received.replace(path)
+        return Received(path, lambda: self._whole(path, target))
+
+    def _whole(self, received: Path, target: Path) -> Path:
+        if received != target:
             self._unzip(received, target)
-        else:
-            received.replace(target)
         self._check_whole(target)
         return target
 
@@ -90,7 +113,8 @@ class Mixpanel:
         try:
             with gzip.open(received, "rb") as zipped, target.open("wb") as plain:
                 shutil.copyfileobj(zipped, plain, _CHUNK)
-        except (EOFError, OSError) as error:  # gzip.BadGzipFile is an OSError
+        except (EOFError, OSError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+            target.unlink()
             raise self._cut(f"its gzip ends in the middle: {error}") from None
         finally:
             received.unlink(missing_ok=True)

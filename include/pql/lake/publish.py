@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -268,13 +268,16 @@ def _facts(con: duckdb.DuckDBPyConnection, uris: list[str]) -> list[tuple[str, d
     found = con.execute(
         f"SELECT 'user:' || user_id, max(occurred_at) FROM {source} WHERE user_id IS NOT NULL GROUP BY user_id "
         f"UNION ALL SELECT 'anon:' || anonymous_id, max(occurred_at) FROM {source} "
-        "WHERE anonymous_id IS NOT NULL GROUP BY anonymous_id"
+        "WHERE anonymous_id IS NOT NULL GROUP BY anonymous_id ORDER BY 1"
     ).fetchall()
     return [(key, newest.replace(tzinfo=UTC)) for key, newest in found]
 
 
-def _merged(*lists: Iterable[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
-    newest: dict[str, datetime] = {}
-    for key, moment in (fact for facts in lists for fact in facts):
+def _merged(facts: list[tuple[str, datetime]], gone: list[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
+    """The facts of rows that came and of rows that went, one a key, sorted."""
+    if not gone:
+        return facts
+    newest = dict(facts)
+    for key, moment in gone:
         newest[key] = max(moment, newest.get(key, moment))
     return sorted(newest.items())

@@ -60,12 +60,13 @@ def fast_view(con: duckdb.DuckDBPyConnection, view: str, path: Path, format: For
 def objects(paths: Sequence[Path], columns: Mapping[str, str]) -> str:
     """SQL for the named keys of each NDJSON line (key → DuckDB type) and its `filename`, parsed once and no further.
 
-    Reading it raises duckdb.Error at the first line that is no JSON object; a line `null` is one without the keys.
+    A file whose name ends in `.gz` is unzipped on the way. Reading it raises duckdb.Error at the first line that is no
+    JSON object, and where a gzip ends in the middle; a line `null` is one without the keys.
     """
     files = ", ".join(sql.text(path) for path in paths)
     typed = ", ".join(f"{sql.text(key)}: {sql.text(kind)}" for key, kind in columns.items())
     return (
-        f"read_json([{files}], format='newline_delimited', columns={{{typed}}}, compression='uncompressed', "
+        f"read_json([{files}], format='newline_delimited', columns={{{typed}}}, compression='auto_detect', "
         f"maximum_object_size={_LARGEST_RECORD}, filename=true)"
     )
 

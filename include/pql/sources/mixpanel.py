@@ -7,6 +7,7 @@ and replaces itself, so what arrives late or twice is put right by the next expo
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,16 +15,18 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from pql.clients.mixpanel import Mixpanel
+from pql.clients.mixpanel import Mixpanel, Received
 from pql.settings import MixpanelSource
 from pql.sources import lines
 from pql.sources.lines import Piece
 from pql.sources.mixpanel_events import events_sql, fast_lines, numbered_lines
-from pql.sources.reading import Mark, Mode, Read, Request, newest_of
+from pql.sources.reading import Mark, Mode, Published, Read, Request, newest_of
 from pql.types import EVENT_COLUMNS, Connection, IngestReport, Quarantined
 
 _REMEMBERED_DAYS = 500
+_DAYS_AT_ONCE = 2  # each holds a day's rows in memory while it is written
 _ROWS = "pql_mixpanel_rows"
+_NAMED = "why IS NULL AND coalesce(user_id, anonymous_id) IS NOT NULL"
 
 
 def read(settings: MixpanelSource, request: Request, connection: Connection) -> Read:
@@ -37,17 +40,19 @@ def read(settings: MixpanelSource, request: Request, connection: Connection) -> 
     first, last = span
     with TemporaryDirectory(prefix="pql-") as scratch:
         request.progress(f"Mixpanel {first} to {last}", 0.0)
-        file = Mixpanel(connection).export(first, last, Path(scratch))
-        export = _Export(settings, request, file, Path(scratch))
+        export = _Export(settings, request, Path(scratch))
         try:
+            Mixpanel(connection).reading(first, last, Path(scratch), export.fill)
             published, marks = export.publish(first, last)
             bad = export.quarantine(first, last)
+            counted, nobody = export.counts()
         finally:
             export.close()
     exported |= {day: request.now for day in _days(first, last)}
     oldest_kept = max(exported) - timedelta(days=_REMEMBERED_DAYS)
     days = {day.isoformat(): at.isoformat() for day, at in sorted(exported.items()) if day >= oldest_kept}
-    report = IngestReport(request.source, export.read, published, bad, _complete_to(settings, exported), export.note)
+    note = f"{nobody} events name neither a user nor a device and were left out" if nobody else ""
+    report = IngestReport(request.source, counted, published, bad, _complete_to(settings, exported), note)
     return Read(report, {"days": days}, newest_of(marks))
 
 
@@ -90,47 +95,63 @@ def days_to_export(
 
 
 class _Export:
-    """One export file on its way into the lake."""
+    """One export on its way into the lake.
 
-    def __init__(self, settings: MixpanelSource, request: Request, file: Path, folder: Path) -> None:
+    Its rows are held in a table of DuckDB's, which keeps in memory what fits and puts the rest on disk. What is good is
+    read without knowing its line; only where something is not are lines numbered.
+    """
+
+    def __init__(self, settings: MixpanelSource, request: Request, folder: Path) -> None:
         self._request = request
         self._con = request.con
-        self._file = file
+        self._folder = folder
         self._settings = settings
-        self._fill(folder)
-        named = "why IS NULL AND coalesce(user_id, anonymous_id) IS NOT NULL"
-        counts = self._con.execute(
-            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({named})) FROM {_ROWS}"
+
+    def fill(self, received: Received) -> None:
+        """Take the export's lines in, whatever was there. Raises RemoteError if it was cut."""
+        empty = self._events(fast_lines([received.path]))
+        self._con.execute(f"CREATE OR REPLACE TABLE {_ROWS} AS {empty} LIMIT 0")
+        if self._read([received.path]) != set():
+            self._con.execute(f"DELETE FROM {_ROWS}")
+            self._read_around(lines.pieces(received.whole(), self._folder))
+
+    def counts(self) -> tuple[int, int]:
+        """How many lines there were, and how many of them are usable but name nobody."""
+        found = self._con.execute(
+            f"SELECT count(*), count(*) FILTER (why IS NULL AND NOT ({_NAMED})) FROM {_ROWS}"
         ).fetchone()
-        assert counts is not None
-        self.read, nobody = counts
-        self.note = f"{nobody} events name neither a user nor a device and were left out" if nobody else ""
-        self._named = named
+        assert found is not None
+        return found[0], found[1]
 
     def publish(self, first: date, last: date) -> tuple[int, list[Mark]]:
         """(rows in the lake, marks), each day as a unit of its own; a day without events is emptied."""
         marks: list[Mark] = []
         rows = 0
         days = _days(first, last)
-        for number, day in enumerate(days):
-            published = self._request.lake.publish_events(
-                self._con,
-                f"SELECT {', '.join(EVENT_COLUMNS)} FROM {_ROWS} WHERE {self._named} AND mixpanel_day = DATE '{day}'",
+        with ThreadPoolExecutor(_DAYS_AT_ONCE) as pool:  # one day's file is written by one thread
+            for number, published in enumerate(pool.map(self._publish, days), start=1):
+                rows += published.rows
+                marks += published.raw_ids_with_newest
+                self._request.progress(f"Mixpanel {days[number - 1]}", number / len(days))
+        return rows, marks
+
+    def _publish(self, day: date) -> Published:
+        with self._con.cursor() as con:
+            con.execute("SET TimeZone = 'UTC'")  # a cursor has settings of its own
+            return self._request.lake.publish_events(
+                con,
+                f"SELECT {', '.join(EVENT_COLUMNS)} FROM {_ROWS} WHERE {_NAMED} AND mixpanel_day = DATE '{day}'",
                 source=self._request.source,
                 unit=day.isoformat(),
                 start=_end(self._settings, day - timedelta(days=1)),
                 end=_end(self._settings, day),
                 exported_at=self._request.now,
             )
-            rows += published.rows
-            marks += published.raw_ids_with_newest
-            self._request.progress(f"Mixpanel {day}", (number + 1) / len(days))
-        return rows, marks
 
     def quarantine(self, first: date, last: date) -> int:
         """How many lines could not be used; they are in quarantine, under the span they were exported in."""
         bad = self._con.execute(f"SELECT line, why, record FROM {_ROWS} WHERE why IS NOT NULL ORDER BY line").fetchall()
-        records = (Quarantined(f"{self._file.name}:{line}", why, record) for line, why, record in bad)
+        records = (Quarantined(f"export-{first}-{last}.ndjson:{line}", why, record) for line, why, record in bad)
         self._request.lake.quarantine(self._request.source, f"{first}-{last}", records)
         return len(bad)
 
@@ -138,28 +159,19 @@ class _Export:
         """Let go of the rows."""
         self._con.execute(f"DROP TABLE IF EXISTS {_ROWS}")
 
-    # Rows are held in a table of DuckDB's, which keeps in memory what fits and puts the rest on disk. What is good is
-    # read without knowing its line; only where something is not are lines numbered.
-
-    def _fill(self, folder: Path) -> None:
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS {self._events(fast_lines([self._file]))} LIMIT 0")
-        if self._read([self._file]) != set():
-            self._con.execute(f"DELETE FROM {_ROWS}")
-            self._read_around(lines.pieces(self._file, folder), folder)
-
-    def _read_around(self, pieces: list[Piece], folder: Path) -> None:
+    def _read_around(self, pieces: list[Piece]) -> None:
         """Read the pieces, those with something bad in them by numbered lines."""
         spoilt = self._read([piece.path for piece in pieces])
         if spoilt is None and len(pieces) > 1:
             half = len(pieces) // 2
-            self._read_around(pieces[:half], folder)
-            self._read_around(pieces[half:], folder)
+            self._read_around(pieces[:half])
+            self._read_around(pieces[half:])
             return
         if spoilt:
             self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL AND line IS NULL")
         for piece in pieces:
             if spoilt is None or str(piece.path) in spoilt:
-                lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", folder, piece.first_line)
+                lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", self._folder, piece.first_line)
                 only = "WHERE why IS NOT NULL" if spoilt else ""
                 query = self._events(numbered_lines("pql_source_rows"))
                 self._con.execute(f"INSERT INTO {_ROWS} FROM ({query}) {only}")

@@ -69,10 +69,11 @@ class _Row:
 
     def traits(self, of: dict[str, str]) -> str:
         """Mapped attributes as a JSON object; blanks are left out."""
-        return sql.json_object(
-            (name, f"CASE WHEN trim({self._value(prop)}, '\" ') <> '' THEN {self._value(prop)} END")
-            for name, prop in of.items()
-        )
+        return sql.json_object((name, self._trait(self._value(prop))) for name, prop in of.items())
+
+    def _trait(self, value: str) -> str:
+        is_said = f"{value} <> '\"\"' AND (NOT starts_with({value}, '\" ') OR trim({value}, '\" ') <> '')"
+        return f"CASE WHEN {is_said} THEN {value} END"
 
     def account(self, name: str | None) -> str:
         """The account's id; a group key may be a list, of which the first is taken."""
