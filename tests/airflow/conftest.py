@@ -28,6 +28,11 @@ QUIET = (  # no sandbox in a container, no GPU, and nothing that calls home
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo goes first: it has an Airflow of its own, and need not share the machine with the one below."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Slack, HubSpot and webhooks that remember what they were told."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.conftest import CHROMIUM, DATA
-from tests.airflow.november import A_WEEK, FIRST, LAST, NIGHTS, check_nights_were_silent, told
+from tests.airflow.november import A_FEW, FIRST, LAST, NIGHTS, check_nights_were_silent, told
 
 from pql.orchestration.local_airflow import LocalAirflow
 from pql.sandbox import Server
@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.skipif(CHROMIUM is not None and NIGHTS == A_WEEK, reason="a browser starts this backfill in another test")
+@pytest.mark.skipif(CHROMIUM is not None and NIGHTS == A_FEW, reason="a browser starts this backfill in another test")
 def test_nights_of_a_month_are_backfilled_and_nobody_is_pinged(airflow: LocalAirflow, sandbox: Server) -> None:
     """As many snapshots as nights, a would-have-announced figure in each result, and not one effect."""
     before = told(airflow, sandbox)
