@@ -135,6 +135,11 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty, migrated ledger: each test runs on SQLite and on PostgreSQL."""
+    return new_ledger(request, tmp_path)
+
+
+def new_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty, migrated ledger on the database that the request's parameter names."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgres")
         engine = store.connect(url)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from sqlalchemy import Engine, insert
+from tests.conftest import new_ledger
 
 from pql import outbox, store
 from pql.connections import from_environment
@@ -44,6 +45,13 @@ SETTINGS = Settings.model_validate(
 KINDS = ("slack", "crm_task", "webhook")
 DESTINATION = {"slack": "slack", "crm_task": "crm", "webhook": "zapier_nudge"}
 OPTIONS = {"slack": {"channel": "#pql-mid"}, "crm_task": {"due": "1 business day"}, "webhook": {}}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every story runs on SQLite; on PostgreSQL, too, in `make chaos` and where it is about several workers."""
+    if "ledger_url" in metafunc.fixturenames:
+        both = LARGE or metafunc.definition.get_closest_marker("both_ledgers") is not None
+        metafunc.parametrize("ledger_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
 
 
 def many(small: int, large: int) -> int:
@@ -170,6 +178,12 @@ def _a_company(sandbox: Server) -> str:
     url = f"{sandbox.url}/hubspot/crm/v3/objects/companies"
     answer = requests.get(url, params={"limit": 1}, headers=headers, timeout=30).json()
     return str(answer["results"][0]["id"])
+
+
+@pytest.fixture
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger on the database the story is told on."""
+    return new_ledger(request, tmp_path)
 
 
 @pytest.fixture

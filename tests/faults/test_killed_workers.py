@@ -29,6 +29,7 @@ def test_killed_at_every_boundary(line: Any, kind: str) -> None:
     line.holds(3 * len(BOUNDARIES))
 
 
+@pytest.mark.both_ledgers
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_orphan_goes_on_while_the_retry_runs(line: Any, kind: str) -> None:
     """A worker goes on after its lease: the one that took over finds its effect, the orphan's writes are refused."""
