@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pql.lake import crm_files, crm_folds, event_files, parts, score_files
-from pql.lake.forgetting.traces import Traces, erased, is_theirs, mentions, pattern
+from pql.lake.forgetting.records import is_about
+from pql.lake.forgetting.traces import Traces, erased, is_theirs, mentions
 from pql.lake.storage import Storage, text
 
 _QUARANTINE = "quarantine"
@@ -122,16 +122,12 @@ def _rewrite_lines(storage: Storage, path: str, traces: Traces) -> int:
 
 
 def _lines(storage: Storage, path: str) -> list[str]:
-    return (storage.read(path) or b"").decode(errors="replace").splitlines()
+    """One record a line; a record may itself hold what Unicode takes for the end of a line."""
+    return [line for line in (storage.read(path) or b"").decode(errors="replace").split("\n") if line]
 
 
 def _is_about(line: str, traces: Traces) -> bool:
-    """Whether the record names them: an address, or an id as a word of its own."""
-    record = str(json.loads(line)["record"]) if line.startswith("{") else line
-    if any(re.search(pattern(email), record) for email in traces.emails):
-        return True
-    ids = traces.users | traces.visitors
-    return any(re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", record) for each in ids)
+    return is_about(str(json.loads(line)["record"]) if line.startswith("{") else line, traces)
 
 
 def _source(storage: Storage, file: _File) -> str:

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pql.lake.storage import text
 
 EMAIL = r"[A-Za-z0-9._+\-]+(?:@|%40)[A-Za-z0-9.\-]+\.[A-Za-z]{2,}"
+_WORD = "A-Za-z0-9\u0080-\U0010ffff"  # RE2 and Python read the characters themselves alike
+_WIDER = rf"[{_WORD}._+\-][{_WORD}._+'\-]*(?:@|%40)[{_WORD}.\-]+\.[{_WORD}]{{2,}}"
+EMAILS = (EMAIL, _WIDER)  # "o'neil@x.com" in quotes, or said of o; accents in name and host: both readings are tried
 ERASED = "[erased]"
 TELLING = 8  # an id of so many characters is looked for in what others' events say; a shorter one may mean anything
 
@@ -150,7 +153,7 @@ def listed(values: frozenset[str]) -> str:
 
 
 def _quoted(literal: str) -> str:
-    return re.sub(r"([^A-Za-z0-9@_-])", r"\\\1", literal)
+    return re.sub(rf"([^{_WORD}@_-])", r"\\\1", literal)  # RE2 takes no backslash before letters with accents
 
 
 def _json(value: str) -> str:

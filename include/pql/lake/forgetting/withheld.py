@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import duckdb
 
-from pql.lake.forgetting.traces import EMAIL, Traces, erased, is_theirs, plain_email
+from pql.lake.forgetting.records import names_in
+from pql.lake.forgetting.traces import EMAILS, Traces, erased, is_theirs
 from pql.lake.storage import Storage, text, texts
 from pql.types import Quarantined
 
@@ -79,7 +79,8 @@ def without_forgotten_events(storage: Storage, con: duckdb.DuckDBPyConnection, r
         known,
         f"SELECT 'user:' || user_id AS name FROM {source} UNION SELECT 'anon:' || anonymous_id FROM {source} "
         # an id that a merge replaces stands where anonymous ids do
-        f"UNION SELECT 'user:' || anonymous_id FROM {source} UNION {_addresses(source, said)}",
+        f"UNION SELECT 'user:' || anonymous_id FROM {source} UNION {_addresses(source, said)} "
+        f"UNION SELECT 'email:' || lower(trim(try_cast(user_traits AS JSON) ->> '$.email')) FROM {source}",
     )
     if traces is None:
         return rows
@@ -102,6 +103,7 @@ def without_forgotten_contacts(storage: Storage, con: duckdb.DuckDBPyConnection,
         f"SELECT 'contact:' || {column} FROM pql_crm_rows"
         for column in {"contacts": ["id"], "meetings": ["contact_id"]}.get(object, [])
     ]
+    names += [f"SELECT 'email:' || lower(trim({name})) FROM pql_crm_rows" for name in written if name == "email"]
     traces = _recognised(con, known, " UNION ".join(names))
     return "FROM pql_crm_rows" if traces is None else erased("pql_crm_rows", f"crm/{object}", columns, traces)
 
@@ -109,18 +111,12 @@ def without_forgotten_contacts(storage: Storage, con: duckdb.DuckDBPyConnection,
 def without_forgotten_lines(storage: Storage, records: Iterable[Quarantined]) -> list[Quarantined]:
     """The records to put aside, without those that name a forgotten person anywhere."""
     known = read_list(storage)
-    return [r for r in records if known is None or not _names_one(known, r.record)]
-
-
-def _names_one(known: Forgotten, record: str) -> bool:
-    words = {word for word in re.split(r"[\s\"',;:{}\[\]()=&?]+", record) if word}
-    addresses = {plain_email(found) for found in re.findall(EMAIL, record)}
-    names = {f"{kind}:{word}" for word in words for kind in ("user", "anon")} | {f"email:{a}" for a in addresses}
-    return any(known.has(name) for name in names)
+    return [r for r in records if known is None or not any(map(known.has, names_in(r.record)))]
 
 
 def _addresses(source: str, said: str) -> str:
-    plain = "replace(lower(unnest(regexp_extract_all(said, " + text(EMAIL) + "))), '%40', '@')"
+    found = ", ".join(f"regexp_extract_all(said, {text(email)})" for email in EMAILS)
+    plain = f"replace(lower(unnest(list_concat({found}))), '%40', '@')"
     with_one = f"SELECT {said} AS said FROM {source}"
     return f"SELECT 'email:' || {plain} AS name FROM ({with_one}) WHERE contains(said, '@') OR contains(said, '%40')"
 
