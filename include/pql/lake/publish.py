@@ -135,24 +135,25 @@ def _typed(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone
 def _each_once(con: duckdb.DuckDBPyConnection, rows: str) -> Iterator[tuple[str, int]]:
     """A SELECT of the rows with one row per event id, the one that was received first; and how many it leaves out.
 
-    Copies are few, so only they are put in order; the others stream past.
+    Copies are few, so only they are put in order and kept aside; the others stream past.
     """
-    again = "pql_copied_events"
+    found = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM ({rows})").fetchone()
+    assert found is not None
+    copies = found[0] - found[1]
+    if not copies:
+        yield rows, 0
+        return
+    chosen = "pql_chosen_events"
+    again = f"SELECT event_id FROM ({rows}) GROUP BY event_id HAVING count(*) > 1"
+    first = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties) = 1"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {again} AS "
-        f"SELECT event_id, count(*) AS n FROM ({rows}) GROUP BY event_id HAVING n > 1"
+        f"CREATE OR REPLACE TEMP TABLE {chosen} AS "
+        f"SELECT * FROM ({rows}) SEMI JOIN ({again}) USING (event_id) QUALIFY {first}"
     )
     try:
-        found = con.execute(f"SELECT coalesce(sum(n - 1), 0) FROM {again}").fetchone()
-        assert found is not None
-        first = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties) = 1"
-        once = (
-            f"SELECT * FROM ({rows}) ANTI JOIN {again} USING (event_id) UNION ALL "
-            f"SELECT * FROM ({rows}) SEMI JOIN {again} USING (event_id) QUALIFY {first}"
-        )
-        yield (once if found[0] else rows), int(found[0])
+        yield f"SELECT * FROM ({rows}) ANTI JOIN {chosen} USING (event_id) UNION ALL FROM {chosen}", copies
     finally:
-        con.execute(f"DROP TABLE IF EXISTS {again}")
+        con.execute(f"DROP TABLE IF EXISTS {chosen}")
 
 
 @dataclass(frozen=True)
