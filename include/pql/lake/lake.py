@@ -15,7 +15,7 @@ import pandas as pd
 from pql.lake import crm_files, retention, score_files, volumes
 from pql.lake.event_files import live, stored
 from pql.lake.events_view import show_plainly
-from pql.lake.forgetting import erasing, withheld
+from pql.lake.forgetting import erasing, unfinished, withheld
 from pql.lake.forgetting.traces import Traces
 from pql.lake.prepare import prepare
 from pql.lake.publish import Published, Unit, publish_events
@@ -218,6 +218,18 @@ class Lake:
     def change_forgotten(self, *, add: Collection[str] = (), drop: Collection[str] = ()) -> None:
         """Put names on the list of those whose records are withheld from now on, or take some off it."""
         withheld.change_list(self._storage, add=add, drop=drop)
+
+    def unfinished_forgettings(self) -> list[Traces]:
+        """Whom forgettings that were cut short are about."""
+        return unfinished.unfinished(self._storage)
+
+    def begin_forgetting(self, traces: Traces) -> None:
+        """Note whom it is about, so that it can be finished after a crash."""
+        unfinished.begin(self._storage, traces)
+
+    def end_forgetting(self, traces: Traces) -> None:
+        """Nothing of them is left: drop the note."""
+        unfinished.end(self._storage, traces)
 
     def find_person(self, con: duckdb.DuckDBPyConnection, traces: Traces) -> dict[str, int]:
         """How many rows and lines of each part of the lake are the person's, or name them; nothing: an empty dict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import duckdb
@@ -27,17 +28,22 @@ def named(who: str) -> Traces:
     return Traces(users=frozenset({wanted}), emails=frozenset(emails))
 
 
-def all_traces(con: duckdb.DuckDBPyConnection, known: pd.DataFrame, who: str) -> Traces:
+def all_traces(
+    con: duckdb.DuckDBPyConnection, known: pd.DataFrame, who: str, unfinished: Iterable[Traces] = ()
+) -> Traces:
     """Follow ids and addresses until nothing new turns up; `known` has raw_id and user_id, `con` the lake's views.
 
-    Two users with one address are one person, and so are users that were merged.
+    Two users with one address are one person, and so are users that were merged. Who is among the `unfinished` is
+    also known by what was found when that began.
     """
     con.register("pql_known", known[["raw_id", "user_id"]].drop_duplicates())
     traces, before = named(who), Traces()
     while traces != before:
         before, traces = traces, _joined(traces, _same(con, traces))
+        for begun in unfinished:
+            traces = _joined(traces, begun) if begun.listed & traces.listed else traces
     con.unregister("pql_known")
-    return replace(traces, names=_names(con, traces))
+    return replace(traces, names=traces.names | _names(con, traces))
 
 
 def _same(con: duckdb.DuckDBPyConnection, traces: Traces) -> Traces:
@@ -69,6 +75,7 @@ def _joined(one: Traces, other: Traces) -> Traces:
         one.visitors | other.visitors,
         one.contacts | other.contacts,
         one.emails | other.emails,
+        one.names | other.names,
     )
 
 

@@ -54,9 +54,11 @@ def find(project: Project, who: str, *, now: datetime) -> Forgetting:
 def forget(project: Project, who: str, *, now: datetime) -> Forgetting:
     """Erase them from lake and ledger and keep them out; `left` is what a scan afterwards still finds (nothing).
 
-    Nothing may run meanwhile: a run that has read them could write them down again. Doing it again is safe.
+    Nothing may run meanwhile: a run that has read them could write them down again. Doing it again is safe, and
+    finishes one that was cut short, whichever name of theirs is given.
     """
     found = find(project, who, now=now)
+    project.lake.begin_forgetting(found.traces)
     project.lake.change_forgotten(add=found.traces.listed)
     with closing(project.lake.connect()) as lake:
         in_lake = project.lake.erase_person(lake, found.traces)
@@ -66,6 +68,8 @@ def forget(project: Project, who: str, *, now: datetime) -> Forgetting:
     forget_ledger.compact(project.engine)
     with store.reading(project.engine) as connection:
         left |= forget_ledger.find(connection, found.traces)
+    if not left:
+        project.lake.end_forgetting(found.traces)
     return replace(found, lake=in_lake, ledger=in_ledger, left=left)
 
 
@@ -78,4 +82,4 @@ def traces_of(project: Project, lake: duckdb.DuckDBPyConnection, who: str, now: 
     """Everything the person is known by: their other ids, devices, addresses, CRM contacts and names."""
     project.lake.prepare(lake, [])
     known = features.identity(lake, now, free_mail_domains=project.free_mail_domains)
-    return whom.all_traces(lake, known, who)
+    return whom.all_traces(lake, known, who, project.lake.unfinished_forgettings())
