@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.features.conftest import FREE, Event, World, naive, read
 from tests.features.oracle import Oracle
 
-from pql.features import build
+from pql.features import build, resolve_marks, rows
 
 START = datetime(2024, 3, 8, tzinfo=UTC)  # clocks change in New York on 10 March
 HOURS = 24 * 9
@@ -130,7 +131,13 @@ def a_moment(timezone: str) -> st.SearchStrategy[datetime]:
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_features_are_what_the_rules_say(subject: str, data: st.DataObject) -> None:
-    """Many moments in one pass give the values that a brute-force reading of SEM-T2…T6, W1–W3, M1–M4 and A1 gives."""
+    """Many moments in one pass give the values that a brute-force reading of SEM-T2…T6, W1–W3, M1–M4 and A1 gives,
+    whether all subjects are computed together or each in a block of its own."""
+    with mock.patch.object(rows, "CELLS", data.draw(st.sampled_from([1, rows.CELLS]))):
+        features_are_what_the_rules_say(subject, data)
+
+
+def features_are_what_the_rules_say(subject: str, data: st.DataObject) -> None:
     world = data.draw(worlds())
     moments = data.draw(st.lists(a_moment(world.timezone), min_size=1, max_size=4, unique=True))
     definition = DEFINITIONS[subject]
@@ -138,14 +145,32 @@ def test_features_are_what_the_rules_say(subject: str, data: st.DataObject) -> N
     together = build(con, definition, moments, timezone=world.timezone, free_mail_domains=FREE)
     for moment in moments:
         expected = Oracle(world, definition, moment).rows()
-        rows = together[together["as_of"] == naive(moment)].set_index("subject_key")
-        assert sorted(rows.index) == sorted(expected)
+        those = together[together["as_of"] == naive(moment)].set_index("subject_key")
+        assert sorted(those.index) == sorted(expected)
         for key, wanted in expected.items():
-            found = {name: plain(rows.loc[key, name]) for name in wanted}
+            found = {name: plain(those.loc[key, name]) for name in wanted}
             assert found == {name: comparable(value) for name, value in wanted.items()}, (key, moment)
         alone = build(con, definition, [moment], timezone=world.timezone, free_mail_domains=FREE)
         same = together[together["as_of"] == naive(moment)].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, same, check_exact=True)
+
+
+@pytest.mark.parametrize("subject", ["account", "user"])
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_whom_facts_are_about_is_found_in_the_same_pass(subject: str, data: st.DataObject) -> None:
+    """SEM-D1: keeping to the accounts behind some facts gives the rows that keeping to those accounts by name gives."""
+    world = data.draw(worlds())
+    moments = sorted(data.draw(st.lists(a_moment(world.timezone), min_size=1, max_size=3, unique=True)))
+    some = data.draw(
+        st.sets(st.sampled_from(["user:u1", "user:u2", "anon:a1", "company:c1", "contact:k1"]), min_size=1)
+    )
+    con = world.tables(DEFINITIONS[subject], moments)
+    named = set().union(*resolve_marks(con, moments[-1], sorted(some), free_mail_domains=FREE).values())
+    same = {"timezone": world.timezone, "free_mail_domains": FREE}
+    by_name = build(con, DEFINITIONS[subject], moments, accounts={*named, "org:X"}, **same)
+    by_fact = build(con, DEFINITIONS[subject], moments, accounts={"org:X"}, facts=some, **same)
+    pd.testing.assert_frame_equal(by_fact, by_name, check_exact=True)
 
 
 def plain(value: object) -> object:

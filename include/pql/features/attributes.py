@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pql.features.homes import make_versions
 from pql.features.scratch import Scratch, quoted
+from pql.features.subjects import Wanted
 from pql.types import CRM_COLUMNS
 
 OWN = "user."
@@ -39,10 +40,12 @@ _OF_EMAIL = {"domain": "to_json(p.domain)::VARCHAR", "is_free_mail": "to_json(p.
 _TEXT_OF_CONTACT = frozenset({"email", "name", "lifecycle_stage"})
 
 
-def make_attributes(scratch: Scratch, names: Sequence[str], moment_count: int, *, of_users: bool) -> None:
+def make_attributes(
+    scratch: Scratch, names: Sequence[str], moment_count: int, wanted: Wanted | None, *, of_users: bool
+) -> None:
     """Create `f_account_fact` and `f_own_fact` with a JSON column `a<i>` per looked-up name; needs `f_account_company`.
 
-    Own facts are those of all users if `of_users`, else of users who are an account of one.
+    Own facts are those of all users if `of_users`, else of users who are an account of one; only of the `wanted`.
     """
     owners = "(SELECT * FROM crm_owners WHERE archived IS NOT TRUE)"
     make_versions(scratch, "f_owner", "v.id, v.email, v.name", owners, moment_count)
@@ -50,15 +53,17 @@ def make_attributes(scratch: Scratch, names: Sequence[str], moment_count: int, *
     make_versions(scratch, "f_deal", "v.id, v.account_id, v.is_closed, v.is_won, v.closed_at", deals, moment_count)
     meetings = "(SELECT * FROM crm_meetings WHERE archived IS NOT TRUE)"
     make_versions(scratch, "f_meeting", "v.id, v.account_id, v.contact_id", meetings, moment_count)
-    wanted = [*names, "employees"]
-    listed = ", ".join(quoted(name.removeprefix(OWN)) for name in wanted)
+    every = [*names, "employees"]
+    listed = ", ".join(quoted(name.removeprefix(OWN)) for name in every)
     scratch.make("f_account_trait", _ACCOUNT_TRAITS.format(names=listed))
-    scratch.make("f_account_point", _ACCOUNT_POINTS, [moment_count])
-    scratch.make("f_account_fact", _account_facts(wanted))
+    accounts = f"account_key IN (SELECT account_key FROM {wanted.ever})" if wanted else "true"
+    scratch.make("f_account_point", _ACCOUNT_POINTS.format(wanted=accounts), [moment_count])
+    scratch.make("f_account_fact", _account_facts(every))
     mine = "true" if of_users else "starts_with(account_key, 'user:')"
+    mine += f" AND user_id IN (SELECT user_id FROM {wanted.users})" if wanted else ""
     scratch.make("f_own", f"SELECT * FROM f_home WHERE {mine}")
     scratch.make("f_own_point", _OWN_POINTS.format(names=listed), [moment_count])
-    scratch.make("f_own_fact", _own_facts(wanted))
+    scratch.make("f_own_fact", _own_facts(every))
 
 
 _ACCOUNT_TRAITS = """
@@ -70,8 +75,8 @@ SELECT account_key, name, m, (max(newest) OVER (PARTITION BY account_key, name O
 """
 
 _ACCOUNT_POINTS = """
-WITH born AS (SELECT account_key, min(m_from) AS m FROM f_account_company GROUP BY account_key),
-companies AS (SELECT DISTINCT account_key, company_id FROM f_account_company WHERE company_id IS NOT NULL),
+WITH born AS (SELECT account_key, min(m_from) AS m FROM f_account_company WHERE {wanted} GROUP BY account_key),
+companies AS (SELECT DISTINCT account_key, company_id FROM f_account_company WHERE company_id IS NOT NULL AND {wanted}),
 changes AS (
     SELECT account_key, m_from AS m FROM f_account_company
     UNION SELECT account_key, m FROM f_account_trait

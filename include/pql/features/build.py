@@ -24,7 +24,7 @@ from pql.features.rows import Usage
 from pql.features.scratch import Ints, Scratch
 from pql.features.signup import read_signups
 from pql.features.spread import read_attributes
-from pql.features.subjects import make_subjects
+from pql.features.subjects import make_subjects, make_wanted
 from pql.features.wants import fields_of, signup_keys, value_keys
 from pql.usage import needs_of
 
@@ -37,15 +37,17 @@ def build(
     timezone: str,
     free_mail_domains: Collection[str],
     accounts: Collection[str] | None = None,
+    facts: Collection[str] = (),
     extra_attributes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row per (subject_key, as_of), sorted so, for every subject seen before that moment.
 
-    The views must be cut for the same moments (ValueError otherwise). `accounts` keeps only these account keys; for a
-    user definition all their users. Columns: as_of, subject_key, account_key, signup_at, signup_day, first_seen_at,
-    last_active_at, newest_ingested_at (naive UTC), users, domain, is_free_mail, crm_backdated, `attr.<name>`,
-    `signal.<name>` (float64, NaN unknown; object for attributes), `signal_at.<name>` (of signals with a half-life),
-    `not_yet.<name>` and `short.<name>` (bool), `stage_at.<i>` (NaT: not reached).
+    The views must be cut for the same moments (ValueError otherwise). `accounts` keeps only these account keys, and
+    those that `facts` are about at the last moment (see `resolve_marks`); for a user definition all their users.
+    Columns: as_of, subject_key, account_key, signup_at, signup_day, first_seen_at, last_active_at, newest_ingested_at
+    (naive UTC), users, domain, is_free_mail, crm_backdated, `attr.<name>`, `signal.<name>` (float64, NaN unknown;
+    object for attributes), `signal_at.<name>` (of signals with a half-life), `not_yet.<name>` and `short.<name>`
+    (bool), `stage_at.<i>` (NaT: not reached).
     """
     asked = microseconds(moments)
     names = _looked_up(definition, extra_attributes)
@@ -54,11 +56,13 @@ def build(
         start = history_start(scratch)
         ticking = _clock(definition, asked, start, timezone)
         make_identity(scratch, asked, free_mail_domains)
-        make_companies(scratch, len(asked))
-        make_attributes(scratch, names, len(asked), of_users=definition.subject == "user")
-        subjects = make_subjects(scratch, definition.subject, len(asked), accounts)
+        wanted = None if accounts is None else make_wanted(scratch, accounts, facts, len(asked))
+        make_companies(scratch, len(asked), wanted.ever if wanted else None)
+        make_attributes(scratch, names, len(asked), wanted, of_users=not by_hint)
+        subjects = make_subjects(scratch, definition.subject, len(asked), wanted)
         attributes = read_attributes(scratch, names, len(asked), subjects, definition.subject)
         presence = read_presence(scratch, by_hint=by_hint)
+        scratch.forget(but=("f_part", "f_pair", "f_trait", "f_segment"))
         usage = _usage(scratch, ticking, definition, by_hint=by_hint)
         signups = read_signups(scratch, ticking, usage.first_at(signup_keys(definition)), by_hint=by_hint)
         frame = Frame(definition, ticking, asked, timezone, subjects, signups, usage, attributes, presence, start or 0)

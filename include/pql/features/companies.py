@@ -9,14 +9,17 @@ from __future__ import annotations
 from pql.features.scratch import Scratch
 
 
-def make_companies(scratch: Scratch, moment_count: int) -> None:
-    """Create `f_account_company` (account_key, m_from, m_to, company_id, domain, is_free) for all accounts.
+def make_companies(scratch: Scratch, moment_count: int, only: str | None = None) -> None:
+    """Create `f_account_company` (account_key, m_from, m_to, company_id, domain, is_free), for all accounts or those in
+    the table `only`.
 
     `domain` and `is_free` are what its users' e-mails say; a company's own domain comes from the company.
     """
-    scratch.make("f_voter", _VOTERS)
+    chosen = f"WHERE a.account_key IN (SELECT account_key FROM {only})" if only else ""
+    scratch.make("f_voter", f"{_VOTERS} {chosen}")
     scratch.make("f_account_at", _CHANGES, [moment_count])
     scratch.make("f_account_company", _ELECTED)
+    scratch.drop("f_voter", "f_account_at")
 
 
 _VOTERS = """
@@ -47,14 +50,15 @@ WITH own AS (
     FROM f_account_at p JOIN f_company c
          ON 'org:' || c.external_account_id = p.account_key AND c.m_from <= p.m AND p.m < c.m_to
     GROUP BY ALL),
+voters AS ( -- each user has one home at a moment
+    SELECT DISTINCT p.account_key, p.m, v.user_id, v.company_id, v.domain, v.is_free
+    FROM f_account_at p JOIN f_voter v ON v.account_key = p.account_key AND v.m_from <= p.m AND p.m < v.m_to
+    WHERE v.domain IS NOT NULL OR v.company_id IS NOT NULL),
 company_votes AS (
-    SELECT p.account_key, p.m, v.company_id, count(DISTINCT v.user_id) AS votes
-    FROM f_account_at p JOIN f_voter v ON v.account_key = p.account_key AND v.m_from <= p.m AND p.m < v.m_to
-    WHERE starts_with(p.account_key, 'org:') AND v.company_id IS NOT NULL GROUP BY ALL),
+    SELECT account_key, m, company_id, count(*) AS votes FROM voters
+    WHERE starts_with(account_key, 'org:') AND company_id IS NOT NULL GROUP BY ALL),
 domain_votes AS (
-    SELECT p.account_key, p.m, v.domain, v.is_free, count(DISTINCT v.user_id) AS votes
-    FROM f_account_at p JOIN f_voter v ON v.account_key = p.account_key AND v.m_from <= p.m AND p.m < v.m_to
-    WHERE v.domain IS NOT NULL GROUP BY ALL),
+    SELECT account_key, m, domain, is_free, count(*) AS votes FROM voters WHERE domain IS NOT NULL GROUP BY ALL),
 company AS (
     SELECT account_key, m, min(row(-votes, company_id))[2] AS company_id FROM company_votes GROUP BY account_key, m),
 domain AS (SELECT account_key, m, min(row(is_free, -votes, domain)) AS best FROM domain_votes GROUP BY account_key, m)

@@ -57,7 +57,7 @@ def registrable(host: str) -> str | None:
 
 def make_homes(scratch: Scratch, moment_count: int, free_mail_domains: Collection[str]) -> None:
     """Create `f_home` (user_id, m_from, m_to, account_key, email, domain, is_free, contact_id, company_id) and the
-    tables it is made of: `f_hint`, `f_email`, `f_contact`, `f_company`.
+    tables `f_user_trait`, `f_domain`, `f_contact` and `f_company` it is made of.
     """
     _make_hints(scratch)
     _make_emails(scratch)
@@ -65,6 +65,7 @@ def make_homes(scratch: Scratch, moment_count: int, free_mail_domains: Collectio
     _make_domains(scratch, free_mail_domains)
     _make_changes(scratch, moment_count)
     scratch.make("f_home", _HOME)
+    scratch.drop("f_hint", "f_email", "f_mail", "f_site", "f_at")
 
 
 def make_assignments(scratch: Scratch) -> None:
@@ -73,6 +74,7 @@ def make_assignments(scratch: Scratch) -> None:
     """
     scratch.make("f_stay", _STAY)
     scratch.make("f_assign", _ASSIGN)
+    scratch.drop("f_stay")
 
 
 # The newest of several dated values, told at every moment at which it may change.
@@ -113,11 +115,19 @@ def make_user_traits(scratch: Scratch) -> None:
     scratch.make(
         "f_user_trait",
         """WITH seen AS (
-               SELECT b.user_id, r.name, greatest(t.m, b.m_from) AS m, max(row(r."at", r.value)) AS newest
+               SELECT b.user_id, r.name, greatest(t.m, b.m_from) AS m, r."at", r.value
                FROM f_member b JOIN (SELECT * FROM f_trait WHERE kind = 'user') r ON r.id = b.raw_id
                ASOF JOIN f_moment t ON r."at" < t."at"
-               WHERE t.m < b.m_to GROUP BY ALL)
-           SELECT user_id, name, m, (max(newest) OVER (PARTITION BY user_id, name ORDER BY m))[2] AS value FROM seen""",
+               WHERE t.m < b.m_to),
+           ever AS (
+               SELECT user_id, name, min(m) AS m, min(value) AS value, max(value) AS otherwise
+               FROM seen GROUP BY user_id, name),
+           many AS (
+               SELECT user_id, name, m, max(row("at", value)) AS newest
+               FROM seen SEMI JOIN (FROM ever WHERE value <> otherwise) AS changing USING (user_id, name) GROUP BY ALL)
+           SELECT user_id, name, m, value FROM ever WHERE value = otherwise
+           UNION ALL
+           SELECT user_id, name, m, (max(newest) OVER (PARTITION BY user_id, name ORDER BY m))[2] FROM many""",
     )
 
 
@@ -190,14 +200,15 @@ companies AS (
     UNION SELECT e.user_id, s.m_from, s.m_to FROM f_mail e JOIN f_site s ON s.domain = e.domain
     UNION SELECT b.user_id, s.m_from, s.m_to FROM by_contact b JOIN f_site s ON s.id = b.account_id),
 changes AS (
-    SELECT user_id, m FROM born
-    UNION SELECT user_id, m FROM f_hint
-    UNION SELECT user_id, m FROM f_mail
-    UNION SELECT user_id, m_from FROM companies
-    UNION SELECT user_id, m_to FROM companies)
-SELECT c.user_id, c.m::INTEGER AS m,
-       coalesce(lead(c.m) OVER (PARTITION BY c.user_id ORDER BY c.m), $1)::INTEGER AS m_to
-FROM changes c JOIN born b USING (user_id) WHERE c.m >= b.m AND c.m < $1
+    SELECT user_id, m FROM f_hint
+    UNION ALL SELECT user_id, m FROM f_mail
+    UNION ALL SELECT user_id, m_from FROM companies
+    UNION ALL SELECT user_id, m_to FROM companies),
+later AS (SELECT DISTINCT c.user_id, c.m FROM changes c JOIN born b USING (user_id) WHERE c.m > b.m AND c.m < $1),
+told AS (SELECT user_id, m FROM born SEMI JOIN later USING (user_id) UNION ALL FROM later)
+SELECT user_id, m::INTEGER AS m, $1::INTEGER AS m_to FROM born ANTI JOIN later USING (user_id)
+UNION ALL
+SELECT user_id, m::INTEGER, coalesce(lead(m) OVER (PARTITION BY user_id ORDER BY m), $1)::INTEGER FROM told
 """
 
 _HOME = """
@@ -227,11 +238,14 @@ FROM found f LEFT JOIN f_site s ON s.id = f.company_id AND s.m_from <= f.m AND f
 
 # Consecutive moments at which a user stays in one account.
 _STAY = """
-WITH told AS (
+WITH moving AS (SELECT user_id FROM f_home GROUP BY user_id HAVING count(*) > 1),
+told AS (
     SELECT *, account_key IS DISTINCT FROM lag(account_key) OVER (PARTITION BY user_id ORDER BY m_from) AS moved
-    FROM f_home),
+    FROM f_home SEMI JOIN moving USING (user_id)),
 numbered AS (SELECT *, sum(moved::INTEGER) OVER (PARTITION BY user_id ORDER BY m_from) AS stay FROM told)
-SELECT user_id, account_key, min(m_from) AS m_from, max(m_to) AS m_to FROM numbered GROUP BY user_id, account_key, stay
+SELECT user_id, account_key, m_from, m_to FROM f_home ANTI JOIN moving USING (user_id)
+UNION ALL
+SELECT user_id, account_key, min(m_from), max(m_to) FROM numbered GROUP BY user_id, account_key, stay
 """
 
 _ASSIGN = """

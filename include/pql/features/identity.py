@@ -74,22 +74,47 @@ def resolve_marks(
     with Scratch(con) as scratch:
         make_identity(scratch, microseconds([as_of]), free_mail_domains)
         make_companies(scratch, 1)
-        scratch.put("f_mark", {"fact_key": pa.array(list(found), pa.string())})
-        rows = scratch.fetch(_MARKED)
+        make_marked(scratch, fact_keys, 0)
+        rows = scratch.fetch("SELECT fact_key, account_key FROM f_marked")
     for fact, account in zip(rows["fact_key"], rows["account_key"], strict=True):
         found[str(fact)].add(str(account))
     return found
 
 
+def make_marked(scratch: Scratch, fact_keys: Collection[str], m: int) -> None:
+    """Create `f_marked` (fact_key, account_key): the accounts that these facts are about at moment number m.
+
+    Needs `f_account_company` if there is a company among the facts.
+    """
+    scratch.put("f_mark", {"fact_key": pa.array(list(fact_keys), pa.string())})
+    companies = "SELECT NULL AS company_id, NULL AS account_key WHERE $1 IS NULL"
+    if names_companies(fact_keys):
+        companies = "SELECT company_id, account_key FROM f_account_company WHERE m_from <= $1 AND $1 < m_to"
+    scratch.make("f_marked", _MARKED.format(companies=companies), [m])
+
+
+def names_companies(fact_keys: Collection[str]) -> bool:
+    """Whether a CRM company is among the facts."""
+    return any(key.startswith("company:") for key in fact_keys)
+
+
 _MARKED = """
-WITH seen AS (
-    SELECT a.raw_id, a.account_key FROM f_assign a
-    UNION SELECT a.raw_id, h.account_key FROM f_assign a JOIN f_home h USING (user_id)),
+WITH raw AS (
+    SELECT DISTINCT CASE WHEN starts_with(fact_key, 'user:') THEN substr(fact_key, 6) ELSE fact_key END AS raw_id
+    FROM f_mark WHERE fact_key[:5] IN ('user:', 'anon:')),
+assigned AS (
+    SELECT raw_id, user_id, account_key FROM f_assign SEMI JOIN raw USING (raw_id)
+    WHERE greatest(m_first, m_from) <= $1 AND $1 < m_to),
+home AS (FROM f_home WHERE m_from <= $1 AND $1 < m_to),
+company AS ({companies}),
+seen AS (
+    SELECT raw_id, account_key FROM assigned
+    UNION SELECT a.raw_id, h.account_key FROM assigned a JOIN home h USING (user_id)),
 facts AS (
     SELECT CASE WHEN starts_with(raw_id, 'anon:') THEN raw_id ELSE 'user:' || raw_id END AS fact_key, account_key
     FROM seen
-    UNION SELECT 'company:' || company_id, account_key FROM f_home WHERE company_id IS NOT NULL
-    UNION SELECT 'company:' || company_id, account_key FROM f_account_company WHERE company_id IS NOT NULL
-    UNION SELECT 'contact:' || contact_id, account_key FROM f_home WHERE contact_id IS NOT NULL)
+    UNION SELECT 'company:' || company_id, account_key FROM home WHERE company_id IS NOT NULL
+    UNION SELECT 'company:' || company_id, account_key FROM company WHERE company_id IS NOT NULL
+    UNION SELECT 'contact:' || contact_id, account_key FROM home WHERE contact_id IS NOT NULL)
 SELECT DISTINCT f.fact_key, f.account_key FROM facts f JOIN f_mark USING (fact_key)
 """

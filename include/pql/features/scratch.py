@@ -36,13 +36,23 @@ class Scratch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for name in self._made:
-            self.con.execute(f"DROP TABLE IF EXISTS {name}")
+        self.forget()
 
     def make(self, name: str, sql: str, params: Sequence[Any] = ()) -> None:
         """Create table `name` from a query; an older one of that name is replaced."""
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", list(params))
         self._made.append(name)
+
+    def drop(self, *names: str) -> None:
+        """Drop tables that nothing will read any more."""
+        for name in names:
+            self.con.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def forget(self, *, but: Sequence[str] = ()) -> None:
+        """Drop every table made so far except those named: what is not needed any more is not kept in memory."""
+        for name in set(self._made) - set(but):
+            self.con.execute(f"DROP TABLE IF EXISTS {name}")
+        self._made = [name for name in self._made if name in but]
 
     def put(self, name: str, columns: dict[str, pa.Array]) -> None:
         """Create table `name` from Arrow columns."""

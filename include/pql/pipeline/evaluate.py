@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-import duckdb
-
-from pql import features, store
+from pql import store
 from pql.definition.model import Definition
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
-from pql.pipeline.snapshots import snapshots
+from pql.pipeline.snapshots import inputs, of_inputs
 from pql.store import marks
 
 PERIOD = {"hourly": timedelta(hours=1), "nightly": timedelta(days=1)}
@@ -30,14 +28,11 @@ def evaluate(project: Project, definition_id: str, *, as_of: datetime, now: date
     with store.reading(project.engine) as connection:
         seq = marks.current_seq(connection)
         marked = marks.read(connection, definition.id)
-    lake_connection = project.lake.connect()
-    try:
-        facts = [mark.fact_key for mark in marked]
-        hourly = partial(_hourly_accounts, project, lake_connection, definition, as_of, facts)
-        accounts = hourly if kind == "hourly" else None
-        frame = snapshots(project, lake_connection, definition, [as_of], PERIOD[kind], accounts)[as_of]
-    finally:
-        lake_connection.close()
+    facts = [mark.fact_key for mark in marked]
+    already = _already(project, definition, as_of) if kind == "hourly" else None
+    with closing(project.lake.connect()) as lake:  # closed before scoring: the memory it holds is needed there
+        rows = inputs(project, lake, definition, [as_of], PERIOD[kind], already, facts)
+    frame = of_inputs(project, definition, [as_of], PERIOD[kind], rows)[as_of]
     project.lake.write_scores(definition.id, kind, as_of, frame)
     would = frame[frame["would_have_announced"]].sort_values(["score", "subject_key"], ascending=[False, True])
     return {
@@ -51,17 +46,7 @@ def evaluate(project: Project, definition_id: str, *, as_of: datetime, now: date
     }
 
 
-def _hourly_accounts(
-    project: Project,
-    connection: duckdb.DuckDBPyConnection,
-    definition: Definition,
-    as_of: datetime,
-    fact_keys: list[str],
-) -> set[str]:
-    """`connection` is prepared for `as_of` (and what it is compared with)."""
-    resolved = features.resolve_marks(connection, as_of, fact_keys, free_mail_domains=project.free_mail_domains)
-    accounts = set().union(*resolved.values())
-    already = project.lake.read_scores(definition.id, "hourly", as_of)
-    if already is not None:
-        accounts |= set(already["account_key"])
-    return accounts
+def _already(project: Project, definition: Definition, as_of: datetime) -> set[str]:
+    """The accounts in this hour's snapshot, if it was written before."""
+    snapshot = project.lake.read_scores(definition.id, "hourly", as_of)
+    return set() if snapshot is None else set(snapshot["account_key"])

@@ -7,7 +7,7 @@ now and then (SEM-D4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -26,17 +26,41 @@ def snapshots(
     definition: Definition,
     moments: Sequence[datetime],
     period: timedelta,
-    accounts: Callable[[], Collection[str]] | None = None,
     extra_attributes: Sequence[str] = (),
 ) -> dict[datetime, pd.DataFrame]:
     """One snapshot per moment, sorted by subject key, for every subject seen before it.
 
-    `accounts` is asked, once the connection is prepared, which accounts to keep to. `extra_attributes` are looked up
-    beside those the definition reads.
+    `extra_attributes` are looked up beside those the definition reads.
+    """
+    rows = inputs(project, connection, definition, moments, period, extra_attributes=extra_attributes)
+    return of_inputs(project, definition, moments, period, rows)
+
+
+def inputs(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    definition: Definition,
+    moments: Sequence[datetime],
+    period: timedelta,
+    accounts: Collection[str] | None = None,
+    facts: Collection[str] = (),
+    extra_attributes: Sequence[str] = (),
+) -> pd.DataFrame:
+    """What the snapshots of these moments are made of; the connection is not needed after that.
+
+    `accounts` keeps to these accounts and to those that `facts` are about at the last moment.
     """
     zone = project.settings.timezone
     wanted = sorted({m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)})
-    rows = scored_inputs(project, connection, definition, wanted, accounts, extra_attributes)
+    return scored_inputs(project, connection, definition, wanted, accounts, facts, extra_attributes)
+
+
+def of_inputs(
+    project: Project, definition: Definition, moments: Sequence[datetime], period: timedelta, rows: pd.DataFrame
+) -> dict[datetime, pd.DataFrame]:
+    """One snapshot per moment from `inputs` of these moments."""
+    zone = project.settings.timezone
+    wanted = {m for t in moments for m in qualification.moments_needed(definition, t, period, timezone=zone)}
     at = {moment: rows[rows["as_of"] == _naive(moment)] for moment in wanted}
     before = {t: qualification.period_before(t, period, zone) for t in moments}
     plain = sorted({*moments, *before.values()})
@@ -54,8 +78,7 @@ def panel(
     accounts: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """One scored row per subject (or those of `accounts`) and moment, in one pass."""
-    kept = None if accounts is None else lambda: accounts
-    return _score(project, definition, scored_inputs(project, connection, definition, moments, kept))
+    return _score(project, definition, scored_inputs(project, connection, definition, moments, accounts))
 
 
 def scored_inputs(
@@ -63,7 +86,8 @@ def scored_inputs(
     connection: duckdb.DuckDBPyConnection,
     definition: Definition,
     moments: Sequence[datetime],
-    accounts: Callable[[], Collection[str]] | None = None,
+    accounts: Collection[str] | None = None,
+    facts: Collection[str] = (),
     extra_attributes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The feature rows that scores are computed from, for all moments in one pass."""
@@ -74,7 +98,8 @@ def scored_inputs(
         list(moments),
         timezone=project.settings.timezone,
         free_mail_domains=project.free_mail_domains,
-        accounts=None if accounts is None else accounts(),
+        accounts=accounts,
+        facts=facts,
         extra_attributes=extra_attributes,
     )
 

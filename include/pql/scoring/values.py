@@ -49,6 +49,8 @@ def is_one_of(
     """(the value is one of the wanted, the value is known), per row. A wanted true also accepts 1, false 0."""
     spelled = {spelling(w) for w in wanted}
     spelled |= {{True: "1", False: "0"}[w] for w in wanted if isinstance(w, bool)}
+    if not spelled:
+        return np.zeros(len(values), dtype=bool), known(values)
     codes, distinct = pd.factorize(values)
     hits = np.array([spelling(v) in spelled for v in distinct] + [False], dtype=bool)
     return hits[codes], codes >= 0
