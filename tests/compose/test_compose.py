@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.compose.composed import PROJECT_IN_IMAGE, Missing, example, raw, required, services, variables_of_the_file
 
-from pql.orchestration import health
+from pql.orchestration import healthcheck
 from pql.pipeline.project import ROOT
 from pql.settings import load_settings
 
@@ -120,9 +120,9 @@ def _parse_airflow(words: list[str]) -> None:
 def test_health_checks_name_their_own_part():
     """A part of Airflow is checked under the name that the API server knows it by."""
     asked = {name: _words(ALL[name])[1][3] for name in ("api-server", "scheduler", "dag-processor", "triggerer")}
-    assert set(asked.values()) == set(health.PARTS)
+    assert set(asked.values()) == set(healthcheck.PARTS)
     assert {name.replace("-", "_"): part for name, part in asked.items() if name != "api-server"}.items() <= {
-        (part, part) for part in health.PARTS
+        (part, part) for part in healthcheck.PARTS
     }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, make_url, text
 from tests.compose.composed import required, services
 
 from pql.lake import Lake
-from pql.orchestration import health
+from pql.orchestration import healthcheck
 from pql.orchestration.local_airflow import LocalAirflow, free_port
 from pql.pipeline.project import ROOT
 
@@ -121,15 +121,16 @@ def composed(
 ) -> Iterator[Composed]:
     """All services of our image up, with a user made as the how-to page says."""
     home = tmp_path_factory.mktemp("composed")
-    chosen = services(variables)
+    chosen = services(variables, ["demo"])
     port = variables["AIRFLOW_PORT"]
-    given = [service["environment"] for name, service in chosen.items() if "build" in service]
+    given = [chosen[name]["environment"] for name in (*STARTED, "init", "demo-connections")]
     assert all(environment == given[0] for environment in given)
+    init, demo = chosen["init"]["command"], chosen["demo-connections"]["command"]
     running = Composed(
         home=home / "airflow",
         environment=_native(given[0], home, database, port),
         port=int(port),
-        prepare=chosen["init"]["command"],
+        prepare=[*init, *(word for word in demo if word not in init)],  # one after the other; here in one go
         services={name: chosen[name]["command"] for name in STARTED},
         login=USER,
     )
@@ -161,7 +162,18 @@ def _count(url: str, rows: str) -> int:
 
 def test_every_part_is_healthy(composed: Composed) -> None:
     """What the health checks of the containers ask is answered with healthy."""
-    assert {part: health.status(composed.url, part) for part in health.PARTS} == dict.fromkeys(health.PARTS, "healthy")
+    assert {part: healthcheck.status(composed.url, part) for part in healthcheck.PARTS} == dict.fromkeys(
+        healthcheck.PARTS, "healthy"
+    )
+
+
+def test_the_demo_has_its_connections(composed: Composed) -> None:
+    """What the profile demo adds leads to its sandbox."""
+    hosts = {name: composed.call("GET", f"/connections/{name}")["host"] for name in ("slack_default", "zapier_nudge")}
+    assert hosts == {
+        "slack_default": "http://sandbox:8090/slack",
+        "zapier_nudge": "http://sandbox:8090/webhook/zapier_nudge",
+    }
 
 
 def test_nobody_gets_in_without_logging_in(composed: Composed) -> None:

@@ -28,6 +28,7 @@ SERVICES: Mapping[str, Sequence[str]] = {
 }
 TERMINAL = ("success", "failed")
 BACKFILL_ATTEMPTS = 20
+PATIENCE_S = 5.0  # then killed: what a task had under way is looked up by the next run
 
 
 def free_port(preferred: int = 0) -> int:
@@ -158,7 +159,7 @@ class LocalAirflow:
     def stop(self) -> None:
         """End every process this object started, with all that they started, tasks under way included."""
         family: dict[int, psutil.Process] = {}
-        for patience, end in ((15.0, psutil.Process.terminate), (5.0, psutil.Process.kill)):
+        for patience, end in ((PATIENCE_S, psutil.Process.terminate), (PATIENCE_S, psutil.Process.kill)):
             family |= {member.pid: member for process in self._processes for member in _family(process.pid)}
             for member in family.values():
                 with suppress(psutil.NoSuchProcess):
