@@ -1,4 +1,4 @@
-"""Whether a part of Airflow is alive, by its API server: `python -m pql.orchestration.healthcheck scheduler` ends 0 or 1.
+"""Whether a part of Airflow is alive, by its API server: `python -m pql.orchestration.healthcheck PART` ends 0 or 1.
 
 For health checks of containers: Airflow's own `airflow jobs check` imports all of Airflow each time.
 """
