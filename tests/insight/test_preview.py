@@ -7,16 +7,19 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
 from pql import insight, pipeline, store
-from pql.insight.previewing.course import go_through
+from pql.insight.previewing.course import Course, go_through
+from pql.insight.previewing.notes import notes
 from pql.insight.previewing.page import page
-from pql.insight.previewing.period import choose_period
+from pql.insight.previewing.period import Period, choose_period
+from pql.insight.previewing.purchases import Purchases
 from pql.pipeline.project import Project
 from pql.settings import Paths
 from pql.store.tables import episodes
@@ -270,6 +273,53 @@ def test_the_page_is_one_file_and_escapes_what_comes_from_data(found):
     assert "<script" not in text
     assert text.count("http") == text.count('"http://www.w3.org/') + text.count("http-equiv")
     assert found.sentence in text
+
+
+def test_users_and_accounts_side_by_side_are_counted_as_accounts(tmp_path):
+    """A definition of users against one of accounts: what each announced is what its groups hold, in accounts."""
+    people = OLD.replace("A habit", "A habit\nsubject: user").replace("min: 3", "min: 1").replace("habit", "people")
+    folder = begun(tmp_path, SETTINGS.replace("  crm: {kind: hubspot}\n", ""), OLD)
+    (folder / "people.yaml").write_text(people)
+    first = [(who, "one", day) for who, day in (("u1", 0), ("u2", 0), ("u3", 3), ("u4", 4))]
+    events = [
+        {"at": morning(day), "who": who, "what": "Act", "org": org} for who, org, day in (*first, ("v", "two", 5))
+    ]
+    with closing(opened(folder, events)) as project:
+        new = insight.read_draft(project, folder / "people.yaml")
+        found = insight.preview(project, new, project.live[0], first=T0, last=T0 + 6 * DAY, now=NOW)
+    assert found.unit == "account"
+    assert (found.new.announced, found.added.accounts, found.kept.accounts) == (2, 1, 1)  # u3 or u4, and v
+    assert found.new.outcome.accounts == 2
+    assert found.new.already_qualified == 1  # u1 and u2 are of one account
+
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+@pytest.mark.parametrize("read_at", [T0 + 10 * HOUR, T0 + 23 * HOUR, T0 - HOUR])
+def test_the_day_one_is_told_to_begin_with_needs_no_such_advice(folder, project, found, read_at):
+    """SEM-C1: what the CRM tells of plans is known from the first midnight after it was first read on, local time."""
+    draft = insight.read_draft(project, folder / "new.yaml")
+    course = Course(replace(draft, only=(("plan", ("trial",)),)), (), ())
+
+    def said(begin: datetime) -> str:
+        period = Period((begin, T0 + 8 * DAY), DAY, T0 + 9 * DAY, date(2026, 2, 1), read_at)
+        return " ".join(notes([course], [found.new], period, Purchases(T0), "account", AMSTERDAM))
+
+    advised = date.fromisoformat(said(T0 - 5 * DAY).split("--from ")[1][:10])
+    begin = datetime.combine(advised, time(), AMSTERDAM).astimezone(UTC)
+    assert "The CRM" not in said(begin)
+    assert "--from" in said(begin - DAY)
+
+
+def test_days_before_history_are_not_taken_for_quiet_ones(project, folder):
+    """Nothing is known of them: a period that begins before is told so, one that ends before is refused."""
+    new = insight.read_draft(project, folder / "new.yaml")
+    found = insight.preview(project, new, None, first=T0 - 9 * DAY, last=T0 + DAY, now=NOW)
+    note = "History begins on 2026-02-27: the days before are empty and make the averages look small. "
+    assert note + "Begin with it: --from 2026-02-27." in found.notes
+    with pytest.raises(UserError, match="before history begins on 2026-02-27"):
+        insight.preview(project, new, None, first=T0 - 19 * DAY, last=T0 - 9 * DAY, now=NOW)
 
 
 WRONG = {

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
+from pql.definition.model import Definition
 from pql.insight.previewing.course import Course, Find
 from pql.insight.previewing.model import Account, Cause, Group, Segment
 from pql.insight.previewing.period import day_of
@@ -26,7 +27,7 @@ def compare(project: Project, courses: Sequence[Course], purchases: Purchases) -
     *Added*: announced by the new definition and never found by the old; *removed* the other way round; *kept*: found
     by both, though one of them may have been silent, because it had qualified before the period.
     """
-    by_account = len({course.definition.subject for course in courses}) > 1
+    by_account = are_mixed([course.definition for course in courses])
     found = [_first_finds(course, by_account) for course in courses]
     new, old = found[0], found[1] if len(found) > 1 else {}
     accounts = [
@@ -40,6 +41,19 @@ def compare(project: Project, courses: Sequence[Course], purchases: Purchases) -
 def announced(course: Course, *, by_account: bool = False) -> tuple[Find, ...]:
     """The first announcement of each subject."""
     return tuple(find for find in _first_finds(course, by_account).values() if not find.opening.silent)
+
+
+def silences(course: Course, *, by_account: bool = False) -> list[str]:
+    """Why nobody was told, of each stay that began in silence; by account each reason once."""
+    found = [find for find in course.finds if find.opening.silent]
+    if by_account:
+        return [reason for _, reason in sorted({(find.account_key, find.opening.silent) for find in found})]
+    return [find.opening.silent for find in found]
+
+
+def are_mixed(definitions: Iterable[Definition]) -> bool:
+    """Whether one is about users and another about accounts: then accounts are what can be compared."""
+    return len({definition.subject for definition in definitions}) > 1
 
 
 def causes(accounts: Iterable[Account], group: Group) -> tuple[Cause, ...]:

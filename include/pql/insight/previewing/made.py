@@ -43,7 +43,8 @@ def preview(
     courses, purchases = go_through(project, definitions, period, by=by, progress=progress)
     accounts = compared.compare(project, courses, purchases)
     daily = [alerts.series(course, period, project) for course in courses]
-    sides = [_side(course, found, purchases) for course, found in zip(courses, daily, strict=True)]
+    by_account = compared.are_mixed(definitions)
+    sides = [_side(course, found, purchases, by_account) for course, found in zip(courses, daily, strict=True)]
     old = sides[1] if against is not None else None
     outcomes = {group: _outcome(accounts, group) for group in compared.GROUPS}
     unit = _unit(definitions)
@@ -71,7 +72,7 @@ def preview(
         removed_because=compared.causes(accounts, "removed"),
         accounts=accounts,
         outcome_known_to=purchases.known_to,
-        notes=notes(courses, sides, period, purchases, unit),
+        notes=notes(courses, sides, period, purchases, unit, project.zone),
     )
 
 
@@ -82,13 +83,12 @@ def _check_attribute(project: Project, definitions: Sequence[Definition], by: st
 
 
 def _unit(definitions: Sequence[Definition]) -> str:
-    subjects = {d.subject for d in definitions}
-    return subjects.pop() if len(subjects) == 1 else "account"
+    return "account" if compared.are_mixed(definitions) else definitions[0].subject
 
 
-def _side(course: Course, daily: alerts.Series, purchases: Purchases) -> Side:
-    definition, told = course.definition, compared.announced(course)
-    silent = [find.opening.silent for find in course.finds if find.opening.silent]
+def _side(course: Course, daily: alerts.Series, purchases: Purchases, by_account: bool) -> Side:
+    definition, told = course.definition, compared.announced(course, by_account=by_account)
+    silent = compared.silences(course, by_account=by_account)
     busiest, most = daily.busiest
     return Side(
         definition=definition.id,

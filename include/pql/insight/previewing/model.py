@@ -39,7 +39,7 @@ class Side:
     version: str
     subject: str
     path: str
-    announced: int  # stays in the qualified state that began and were announced
+    announced: int  # subjects announced at least once; accounts, where users are compared with accounts
     already_qualified: int  # at the first moment: the silent baseline
     old_news: int  # silent later on: it had qualified a week earlier, or its key changed
     alerts: int  # announced and other triggers, one for each account and moment

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from pql.insight.previewing.course import Course
 from pql.insight.previewing.model import Side
@@ -13,14 +14,14 @@ from pql.insight.previewing.sentence import counted
 
 
 def notes(
-    courses: Sequence[Course], sides: Sequence[Side], period: Period, purchases: Purchases, unit: str
+    courses: Sequence[Course], sides: Sequence[Side], period: Period, purchases: Purchases, unit: str, zone: ZoneInfo
 ) -> tuple[str, ...]:
-    """The notes that apply, the weightiest first."""
+    """The notes that apply, the weightiest first; days and times are those of the project's time zone."""
     return tuple(
         [
             *_same(courses),
-            *_unknown(courses, period),
-            *_data(courses, period, unit),
+            *_unknown(courses, period, zone),
+            *_data(courses, period, unit, zone),
             *_silent(sides, unit),
             *_rest(courses, purchases),
         ]
@@ -32,23 +33,31 @@ def _same(courses: Sequence[Course]) -> Iterator[str]:
         yield "Both definitions have the same rules: they may differ in titles and plays only."
 
 
-def _unknown(courses: Sequence[Course], period: Period) -> Iterator[str]:
+def _unknown(courses: Sequence[Course], period: Period, zone: ZoneInfo) -> Iterator[str]:
     crm_from, names = period.crm_from, {n for course in courses for n in needs_crm_of_then(course.definition)}
     if crm_from is None or not names:
         return
     which = " and ".join(f"`{name}`" for name in sorted(names))
     if crm_from > period.moments[0]:
+        first = (crm_from - timedelta(microseconds=1)).astimezone(zone) + timedelta(days=1)  # the first midnight after
         yield (
-            f"The CRM was first read on {crm_from:%Y-%m-%d}. What it says of {which} is unknown for the time before, "
-            f"and whoever enters by it cannot qualify then. Compare from that day on: --from {crm_from:%Y-%m-%d}."
+            f"The CRM was first read on {crm_from.astimezone(zone):%Y-%m-%d}. What it says of {which} is unknown for "
+            "the time before, and whoever enters by it cannot qualify then. Compare from when it is known: "
+            f"--from {first:%Y-%m-%d}."
         )
     elif period.is_default and crm_from > period.moments[0] - timedelta(days=1):
         yield f"It begins when the CRM was first read: what it says of {which} is unknown for the time before."
 
 
-def _data(courses: Sequence[Course], period: Period, unit: str) -> Iterator[str]:
+def _data(courses: Sequence[Course], period: Period, unit: str, zone: ZoneInfo) -> Iterator[str]:
     if period.moments[-1] > period.complete_to:
-        yield f"The data is complete to {period.complete_to:%Y-%m-%d %H:%M} UTC only: the days after it look too quiet."
+        end = period.complete_to.astimezone(zone)
+        yield f"The data is complete to {end:%Y-%m-%d %H:%M} only: the days after it look too quiet."
+    if period.moments[0] < datetime.combine(period.history_from, time(), zone).astimezone(UTC):
+        yield (
+            f"History begins on {period.history_from}: the days before are empty and make the averages look small. "
+            f"Begin with it: --from {period.history_from}."
+        )
     rows = [find.opening.row for find in courses[0].finds if find.opening.row is not None]
     short = sum(any(bool(row[name]) for name in row.index if str(name).startswith("short.")) for row in rows)
     if short:

@@ -66,10 +66,13 @@ def choose_period(
     end = checked(last, now) if last else complete_to
     begin = first or _default_first(project, definitions, end, started, crm_from)
     if begin >= end:
+        said = [f"{moment.astimezone(project.zone):%Y-%m-%d %H:%M}" for moment in (begin, end, complete_to)]
         raise UserError(
-            f"--from {begin:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M} UTC; "
-            f"history is there from {started} to {complete_to:%Y-%m-%d %H:%M} UTC."
+            f"--from {said[0]} is not before the end, {said[1]}; history is there from {started} to {said[2]} "
+            f"({project.zone})."
         )
+    if end <= datetime.combine(started, time(), project.zone):
+        raise UserError(f"The period ends before history begins on {started}: nothing is known of it.")
     moments = tuple(every(begin, end, step, project.zone))
     if len(moments) < 2:
         raise UserError("Between --from and --to there is no step of --every: the first moment is the silent baseline.")
