@@ -61,3 +61,10 @@ def test_moments_are_listed_in_order(room: Any, frame: pd.DataFrame) -> None:
     room.lake.write_scores("b", "hourly", T, frame)
     assert room.lake.list_scores("a", "hourly") == [T, T + timedelta(hours=1), T + timedelta(hours=2)]
     assert room.lake.list_scores("c", "hourly") == []
+
+
+def test_of_nobody_there_are_no_rows(room: Any) -> None:
+    """Asked for no subjects, the snapshot answers with its columns and no rows."""
+    room.lake.write_scores("habit", "nightly", room.at("2024-05-01"), pd.DataFrame({"subject_key": ["a"], "score": 1}))
+    found = room.lake.read_some_scores("habit", "nightly", room.at("2024-05-01"), [])
+    assert (len(found), list(found.columns)) == (0, ["subject_key", "score"])

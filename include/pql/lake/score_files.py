@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pql.lake.local_days import naive
@@ -40,7 +41,7 @@ def read_some_scores(
 ) -> pd.DataFrame | None:
     """The snapshot's rows of these subjects alone, as they were written, or None."""
     content = storage.read(scores_path(definition, kind, as_of))
-    wanted = [("subject_key", "in", sorted(subjects))]
+    wanted = [("subject_key", "in", sorted(subjects))] if subjects else pc.scalar(False)  # an empty list has no type
     return None if content is None else _frame(pq.read_table(io.BytesIO(content), filters=wanted))
 
 
