@@ -13,7 +13,7 @@ from pql.page.guard import VALID, Guard, Refused
 FORMS = {  # what each act's form holds
     "/deliveries/retry": {"id": 1},
     "/deliveries/suppress": {"id": 1, "reason": "a test"},
-    "/deliveries/release": {"everything": "true"},
+    "/deliveries/release": {"up_to": 9},
     "/openings/release": {"id": 1},
     "/openings/release-top": {"top": 3},
 }

@@ -19,7 +19,7 @@ from pql.page.guard import FIELD, Guard
 from pql.page.views import root_path
 from pql.page.wiring import Wiring
 
-_BACK = re.compile(r"(deliveries|openings|account)(\?[\w%=&.+-]*)?", re.ASCII)  # pages of ours, nothing else
+_BACK = re.compile(r"(deliveries|openings|account)(\?[\w%=&.+~-]*)?", re.ASCII)  # pages of ours, nothing else
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def _conditions(asked: Asked) -> tuple[str, list[str]]:
     if asked.search.strip():
         text = asked.search.strip().lower()
         found.append(
-            ("(contains(lower(name), ?) OR contains(lower(domain), ?) OR account_key = ?)", [text, text, text])
+            ("(contains(lower(name), ?) OR contains(lower(domain), ?) OR lower(account_key) = ?)", [text, text, text])
         )
     return " AND ".join(clause for clause, _ in found), [value for _, values in found for value in values]
 

@@ -27,6 +27,7 @@ class Deliveries:
     pages: int
     counts: Mapping[str, int]  # by state and ATTENTION, of the destination asked for
     destinations: tuple[str, ...]
+    newest_held: int  # of those counted; 0 if none is
 
 
 def deliveries(connection: Connection, *, state: str = "", destination: str = "", page: int = 1) -> Deliveries:
@@ -41,4 +42,5 @@ def deliveries(connection: Connection, *, state: str = "", destination: str = ""
     page = min(max(page, 1), pages)
     found = outbox.list_deliveries(connection, states=states, destination=destination or None, limit=page * PAGE)
     names = connection.execute(select(table.c.destination).distinct().order_by(table.c.destination)).scalars()
-    return Deliveries(found[(page - 1) * PAGE :], total, page, pages, counts, tuple(names))
+    held = connection.execute(select(func.max(table.c.id)).where(table.c.state == "held", *of)).scalar() or 0
+    return Deliveries(found[(page - 1) * PAGE :], total, page, pages, counts, tuple(names), held)

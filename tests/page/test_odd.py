@@ -1,0 +1,95 @@
+"""Odd keys and names, numbers too large, pages that are old when somebody acts on them."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from tests.page.conftest import Site
+
+from pql import store
+from pql.store.tables import deliveries, episodes
+
+ODD = ("org:A/B?c=%41&d#e", "org:Ünï~ €{{x}}", "org:..", "org:'\"; DROP TABLE x --", "org:" + "x" * 390)
+
+
+def called(site: Site, key: str) -> None:
+    """Let the account with the evil name, and a silent opening, go by this key."""
+    with site.open() as project:
+        for definition in project.definitions:
+            for kind in ("nightly", "hourly"):
+                for at in project.lake.list_scores(definition.id, kind):
+                    frame = project.lake.read_scores(definition.id, kind, at)
+                    assert frame is not None
+                    keys = {"subject_key": frame["subject_key"].replace("org:evil", key)}
+                    keys["account_key"] = frame["account_key"].replace("org:evil", key)
+                    project.lake.write_scores(definition.id, kind, at, frame.assign(**keys))
+        with store.writing(project.engine) as connection:
+            first = connection.execute(select(episodes.c.id).where(episodes.c.silent_reason.is_not(None))).scalars()
+            values = {"account_key": key, "subject_key": key}
+            connection.execute(update(episodes).where(episodes.c.id == min(first)).values(values))
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_an_account_with_an_odd_key_is_found_and_acted_on(site: Site, key: str) -> None:
+    """The list links to it, the search finds it, its page and its reasons answer, and an act leads back to it."""
+    called(site, key)
+    links = {unescape(link) for link in re.findall(r'href="(/airflow/pql/account\?[^"]+)"', site.html("/", q=key))}
+    assert len(links) == 1
+    page = site.client.get(links.pop())
+    assert page.status_code == 200
+    assert site.get("/account/why", key=key).status_code == 200
+    back_to = re.search(r'name="back_to" value="([^"]+)"', page.text)
+    number = re.search(r'name="id" value="(\d+)"', page.text)
+    assert back_to
+    assert number
+    done = site.post("/openings/release", site.token(), id=number[1], back_to=unescape(back_to[1]))
+    assert done.headers["location"].startswith("/airflow/pql/account?key=")
+    assert "1 opening released" in site.client.get(done.headers["location"]).text
+
+
+def test_a_number_too_large_is_refused(site: Site) -> None:
+    """As something that cannot be read, on every page and in every form."""
+    huge, token = str(10**30), site.token()
+    for path in ("/deliveries/retry", "/deliveries/suppress", "/deliveries/release", "/openings/release"):
+        assert site.post(path, token, id=huge, reason="x").status_code == 400, path
+    assert site.get("/", page=huge).status_code == 200
+    assert site.get("/deliveries", page=huge).status_code == 200
+
+
+def hold(site: Site) -> list[int]:
+    """Every delivery is held; their ids."""
+    with site.open() as project, store.writing(project.engine) as connection:
+        connection.execute(update(deliveries).values(state="held"))
+        return list(connection.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars())
+
+
+def all_form(html: str) -> dict[str, Any]:
+    """What the form with the button "Release all" holds."""
+    [form] = re.findall(r'<form method="post"[^>]*class="notice nothing">(.*?)</form>', html, re.S)
+    return {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
+
+
+def test_release_all_releases_what_the_page_showed(site: Site) -> None:
+    """What the storm cap holds since the page was opened stays held: nobody has seen it."""
+    first, second = hold(site)
+    with site.open() as project, store.writing(project.engine) as connection:
+        connection.execute(update(deliveries).where(deliveries.c.id == second).values(state="pending"))
+    form = all_form(site.html("/deliveries"))
+    hold(site)
+    answer = site.post("/deliveries/release", **form)
+    assert answer.headers["location"].endswith("done=release_held&count=1")
+    assert {row["id"]: row["state"] for row in site.ledger()["deliveries"]} == {first: "pending", second: "held"}
+
+
+def test_release_all_is_of_the_destination_that_was_chosen(site: Site) -> None:
+    """The page of one destination counts and releases its own."""
+    hold(site)
+    html = site.html("/deliveries", destination="slack")
+    assert "Release all 1<" in html
+    site.post("/deliveries/release", **all_form(html))
+    states = {row["destination"]: row["state"] for row in site.ledger()["deliveries"]}
+    assert states == {"slack": "pending", "hubspot": "held"}
