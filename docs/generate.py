@@ -1,17 +1,21 @@
-"""The pages that the code writes: the command line and the DAGs in, `docs/reference/{cli,dags}.md` out.
+"""The pages that the code writes: commands, DAGs, gallery, settings and ledger in, `docs/reference/*.md` out.
 
-`make docs` writes them; `tests/docs/test_pages.py` fails when one is out of date.
+`make docs` writes them; `tests/docs/test_generated.py` fails when one is out of date.
 """
 
 from __future__ import annotations
 
+import ast
 import atexit
 import inspect
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,17 @@ import typer
 REFERENCE = Path(__file__).parent / "reference"
 DAGS = Path(__file__).parents[1] / "dags"
 GENERATED = "<!-- Written by `make docs` from the code. Change it there. -->"
-GROUPS = {  # module of the commands → heading, in the order in which one meets them
-    "new": "Beginning a definition",
-    "computing": "From definitions and sources to decisions",
-    "inspecting": "Why",
-    "alerting": "From the outbox to people",
+GROUPS = {  # heading → modules of the commands, in the order in which one meets them
+    "Writing a definition": ("authoring", "new", "preview"),
+    "From sources to decisions": ("computing",),
+    "Why": ("inspecting",),
+    "From the outbox to people": ("alerting",),
+    "Keeping house": ("prune", "forget"),
 }
+LEDGER = """What the project remembers, in SQLite or PostgreSQL: scores can be computed again from the
+[lake](../../ARCHITECTURE.md#the-lake), this cannot. `python -m pql.orchestration.init` (or `pql init`) creates the
+tables and brings them to the newest version. Moments are stored in UTC without an offset. Read from it what you like;
+write through the [command line](cli.md) only, whose transactions keep the rows in step."""
 DAG_ORDER = ("hourly_signals", "nightly_scores", "deliver")
 
 
@@ -57,10 +66,14 @@ def cli_page() -> str:
         "",
         *_table(p for p in root.params if not p.name.endswith("_completion")),
     ]
-    for module, heading in GROUPS.items():
+    commands = {name: root.get_command(None, name) for name in root.list_commands(None)}
+    rooms = {name: command.callback.__module__.rpartition(".")[2] for name, command in commands.items()}
+    if strange := set(rooms.values()) - {module for modules in GROUPS.values() for module in modules}:
+        raise RuntimeError(f"GROUPS lacks the modules {sorted(strange)}")
+    for heading, modules in GROUPS.items():
         lines += ["", f"## {heading}"]
-        for name, command in root.commands.items():
-            if command.callback.__module__.endswith(f".{module}"):
+        for name, command in commands.items():
+            if rooms[name] in modules:
                 lines += ["", *_command(name, command)]
     return "\n".join(lines) + "\n"
 
@@ -178,7 +191,82 @@ def gallery_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-# --- both ----------------------------------------------------------------------------------------------------------
+# --- the settings --------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """`docs/reference/settings.md`: its prose as it is, its tables of keys from the models."""
+    page = (REFERENCE / "settings.md").read_text()
+    tables = r"(<!-- keys of (\w+), written by `make docs` from the code -->\n)(.*?)(<!-- end -->)"
+    return re.sub(tables, lambda m: m[1] + _keys(m[2]) + m[4], page, flags=re.DOTALL)
+
+
+def _keys(name: str) -> str:
+    from pql.settings import model
+
+    one, words = getattr(model, name), _words(inspect.getsource(getattr(model, name)))
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for key, info in one.model_fields.items():
+        value = info.get_default(call_default_factory=True)
+        default = value if isinstance(value, str) and value else json.dumps(value, default=str)
+        lines.append(f"| `{key}` | {'*required*' if info.is_required() else f'`{default}`'} | {_cell(words[key])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _words(source: str) -> dict[str, str]:
+    """Key → the text that stands below it in the class; a key without one is missing."""
+    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # a class has one
+    pairs = [(key, word) for key, word in pairwise(body) if isinstance(key, ast.AnnAssign)]
+    return {
+        key.target.id: inspect.cleandoc(word.value.value).replace("\n", " ")
+        for key, word in pairs
+        if isinstance(word, ast.Expr) and isinstance(key.target, ast.Name) and isinstance(word.value, ast.Constant)
+    }
+
+
+# --- the ledger ----------------------------------------------------------------------------------------------------
+
+
+def ledger_page() -> str:
+    """`docs/reference/ledger.md`: every table and column, what it means, and what may not stand there twice."""
+    from pql.store import meanings
+    from pql.store.tables import metadata
+
+    lines = ["# The tables of the ledger", "", GENERATED, "", LEDGER]
+    for table in metadata.tables.values():
+        lines += ["", f"## `{table.name}`", "", meanings.TABLES[table.name], ""]
+        lines += ["| column | type | NULL | meaning |", "|---|---|---|---|"]
+        for column in table.columns:
+            points = "".join(f" (`{key.target_fullname}`)" for key in column.foreign_keys)
+            row = (f"`{column.name}`", _type(column.type), "yes" if column.nullable else "")
+            lines.append(f"| {' | '.join(row)} | {_cell(meanings.meaning(table.name, column.name))}{points} |")
+        lines += ["", "Unique: " + " · ".join(_guards(table)) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _type(given: Any) -> str:
+    names = {"BIGINT": "integer", "DATETIME": "UTC", "BOOLEAN": "yes/no", "VARCHAR": "text"}
+    name, _, length = str(given).partition("(")
+    return names.get(name, name.lower() if name != "JSON" else name) + (f" ≤ {length.rstrip(')')}" if length else "")
+
+
+def _guards(table: Any) -> list[str]:
+    """What may not stand in the table twice, the primary key first."""
+    from sqlalchemy import UniqueConstraint
+
+    keys = [[column.name for column in table.primary_key.columns]]
+    named = sorted(table.constraints, key=lambda c: str(c.name))
+    keys += [[c.name for c in each.columns] for each in named if isinstance(each, UniqueConstraint)]
+    guards = [", ".join(f"`{name}`" for name in names) for names in keys]
+    for index in sorted(table.indexes, key=lambda i: str(i.name)):
+        if index.unique:
+            where = index.dialect_options["postgresql"]["where"]
+            names = ", ".join(f"`{column.name}`" for column in index.columns)
+            guards.append(f"{names}{f' where `{where}`' if where is not None else ''}")
+    return guards
+
+
+# --- all -----------------------------------------------------------------------------------------------------------
 
 
 def pages() -> dict[Path, str]:
@@ -187,6 +275,8 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "dags.md": dags_page(),
         REFERENCE / "gallery.md": gallery_page(),
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "ledger.md": ledger_page(),
     }
 
 
