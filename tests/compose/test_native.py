@@ -80,7 +80,7 @@ def database(variables: dict[str, str]) -> Iterator[Database]:
     path = f"{found.programs}:{os.environ['PATH']}"
     environment = {"PATH": path, "PGHOST": str(found.socket), **service["environment"]}
     subprocess.run(["bash", ROOT / script], env=environment, check=True, capture_output=True)
-    ready = service["healthcheck"]["test"][1:]
+    ready = [str(found.socket) if word == "127.0.0.1" else word for word in service["healthcheck"]["test"][1:]]
     subprocess.run(ready, env=environment, check=True, capture_output=True)
     yield found
     server.cleanup()
