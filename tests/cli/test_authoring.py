@@ -68,3 +68,17 @@ def test_why_is_told_in_words_and_in_rows(pql: Pql, home: Path) -> None:
     (row,) = json.loads(pql(*asked, "--format", "json").out)
     assert {"alert", "lines", "moved", "nearest", "path", "seen", "stages"} <= row.keys()
     assert pql("--home", home, "explain", "user:ada", "--definition", "x").code == 2
+
+
+def test_why_is_told_by_the_projects_clock(pql: Pql, home: Path) -> None:
+    """SEM-T1: the midnight that was asked for and the stages' days are local; where the data ends is said, too."""
+    settings = home / "settings.yaml"
+    settings.write_text("timezone: Asia/Tokyo\n" + settings.read_text())
+    (home / "definitions" / "d.yaml").write_text(GOOD + "activation: [{stage: Did it, when: {n: {min: 1}}}]\n")
+    assert pql("--home", home, "ingest").code == 0
+    said = pql("--home", home, "explain", "user:ada", "--as-of", "2026-03-02").out
+    assert "as of 2026-03-02T00:00 Asia/Tokyo" in said
+    assert "✓ Did it  2026-03-01T19:00" in said
+    assert "The data ends" not in said
+    later = pql("--home", home, "explain", "user:ada", "--as-of", "2026-03-12").out
+    assert "The data ends at 2026-03-01T19:00: of the 10 days since nothing is known (--as-of 2026-03-02" in later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,10 +10,18 @@ from sqlalchemy import update
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
 from tests.insight.conftest import TRIAL, ask
 
+from pql import insight, pipeline
 from pql.store import blocks
 from pql.store.tables import episodes
+from pql.types import UserError
 
 ORG = {"org": "acme", "plan": "trial", "employees": 60, "seats": 5}
+
+
+def load(story: Story) -> None:
+    """Its events are read; no run has decided anything."""
+    with closing(story.open()) as project:
+        pipeline.ingest(project, "product", as_of=T0, now=T0, kind="nightly")
 
 
 def adds_up(moved: dict[str, Any]) -> None:
@@ -155,6 +164,51 @@ def test_the_path_names_what_is_asked_and_what_is_there(acme: Story) -> None:
     assert (steps["days"]["wanted"], steps["days"]["actual"]) == ("at least 4", "active on 1 of the last 7 days")
     assert (steps["employees"]["verdict"], steps["employees"]["actual"]) == ("unknown", "employees unknown")
     assert [part["text"] for part in steps["only"]["parts"]] == ["plan is trial or free (enterprise)"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why", "is_now"),
+    [
+        ("attributes: {plan: [trial, staff]}", "plan is not trial or staff (trial)", "plan is trial"),
+        ("domains: [acme.example]", "domain is not acme.example (acme.example)", "domain is acme.example"),
+        ("accounts: ['org:acme']", "account is not org:acme (org:acme)", "account is org:acme"),
+    ],
+)
+def test_what_excludes_it_is_named(trial: Story, rule: str, why: str, is_now: str) -> None:
+    """Whoever is kept out by an exclusion is told by which, on the path and beside the nearest ways (SEM-W4)."""
+    trial.define(TRIAL.replace("only:", f"exclude: {{{rule}}}\nonly:"), "trial")
+    trial.happens("ada", T0 - HOUR, what="Message Sent", **ORG, mail="ada@acme.example")
+    load(trial)
+    one = ask(trial, "org:acme", T0)
+    steps = {step["name"]: step for step in flat(one["path"])}
+    assert [part["text"] for part in steps["excluded"]["parts"]] == [why]
+    assert one["nearest"]["note"] == f"no usage would qualify it: the account is excluded ({is_now})"
+
+
+def test_a_user_leads_to_its_account(trial: Story) -> None:
+    """A user's key, as previews and scores print it, or its id: its account, and of a definition of users it alone."""
+    trial.define(TRIAL.replace("title: Trial", "title: Trial\nsubject: user"), "trial")
+    for who in ("ada", "bob"):
+        trial.happens(who, T0 - HOUR, what="Message Sent", **ORG)
+    load(trial)
+    with closing(trial.open()) as project:
+        for wanted in ("user:bob", "bob", "BOB"):
+            found = insight.explain(project, wanted, as_of=T0, now=T0)
+            assert [(one["subject_key"], one["account_key"]) for one in found] == [("user:bob", "org:acme")]
+        assert len(insight.explain(project, "org:acme", as_of=T0, now=T0)) == 2
+
+
+def test_nobody_is_told_apart_from_not_yet(trial: Story) -> None:
+    """An empty lake, a moment before history, and a name that nobody has are three things."""
+    with pytest.raises(UserError, match="is empty: run `pql ingest` first"):
+        ask(trial, "acme", T0)
+    trial.happens("ada", T0 - HOUR, what="Message Sent", **ORG)
+    load(trial)
+    with pytest.raises(UserError, match="known as `org:acme` as of 2026-02-20 00:00: history begins on 2026-03-01"):
+        ask(trial, "org:acme", T0 - 10 * DAY)
+    with pytest.raises(UserError, match=r"No account is known as `emca` as of 2026-03-02 00:00\. Give its key"):
+        ask(trial, "emca", T0)
+    assert ask(trial, "org:acme", T0)["data_to"] == "2026-03-01T23:00:00"
 
 
 def flat(step: dict[str, Any]) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def test_nobody_is_told_to_hire() -> None:
     [
         ({"attr__plan": "enterprise"}, "no usage would qualify it: `only` does not let it in"),
         ({"attr__plan": None}, "no usage would qualify it: an attribute that `only` asks for is unknown"),
-        ({"domain": "rival.test"}, "no usage would qualify it: the account is excluded"),
+        ({"domain": "rival.test"}, "no usage would qualify it: the account is excluded (domain is rival.test)"),
     ],
 )
 def test_who_may_not_enter_is_told_so(has: dict[str, Any], note: str) -> None:

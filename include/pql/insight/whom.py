@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, time
 
 import pandas as pd
 from sqlalchemy import select
 
-from pql import store
+from pql import features, store
 from pql.definition.model import Definition
+from pql.pipeline.history import history_start
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.store.tables import members
@@ -29,10 +30,45 @@ def account_key(project: Project, wanted: str, *, now: datetime) -> str:
     if len(keys) > 1:
         raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
     if not keys:
-        raise UserError(
-            f"No account is known as `{wanted}`. Give its key (`pql score` prints them), its name or its domain."
-        )
+        raise UserError(_nobody(project, wanted, now))
     return str(keys[0])
+
+
+def account_and_user(project: Project, wanted: str, *, now: datetime) -> tuple[str, str | None]:
+    """As `account_key`; and if it is no account that is meant but a user, by key or id, also that user's key.
+
+    Raises UserError when nobody, or more than one, is meant.
+    """
+    _first(project)  # without a definition there is nothing to say of anybody
+    try:
+        return account_key(project, wanted, now=now), None
+    except UserError:
+        found = _user(project, wanted, now)
+        if found is None:
+            raise
+    return found
+
+
+def _user(project: Project, wanted: str, now: datetime) -> tuple[str, str] | None:
+    name = wanted.strip().removeprefix("user:").casefold()
+    with closing(project.lake.connect()) as lake:
+        project.lake.prepare(lake, [], [now])
+        who = features.identities(lake, [now], free_mail_domains=project.free_mail_domains)[now]
+    for column in ("user_id", "raw_id"):
+        found = who[who[column].astype("string").str.casefold() == name].drop_duplicates(["user_id", "account_key"])
+        if len(found) == 1:
+            return str(found["account_key"].iloc[0]), f"user:{found['user_id'].iloc[0]}"
+    return None
+
+
+def _nobody(project: Project, wanted: str, now: datetime) -> str:
+    started, day = history_start(project), now.astimezone(project.zone)
+    if started is None:
+        return f"The lake {project.paths.lake} is empty: run `pql ingest` first."
+    told = f"No account is known as `{wanted}` as of {day:%Y-%m-%d %H:%M}"
+    if now <= datetime.combine(started, time(), project.zone):
+        return f"{told}: history begins on {started}."
+    return f"{told}. Give its key (`pql score` prints them), its name or its domain."
 
 
 def _first(project: Project) -> Definition:

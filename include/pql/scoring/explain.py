@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,9 @@ import pandas as pd
 
 from pql.definition.model import All, Any, Compare, Condition, Definition, Not
 from pql.scoring.conditions import evaluate
+from pql.scoring.entry import is_under
 from pql.scoring.reasons import Row, is_unknown, line_reason, words
+from pql.scoring.values import column, is_one_of
 from pql.scoring.wording import humanise, number
 
 Verdict = Literal["true", "false", "unknown", "not yet"]
@@ -65,7 +68,7 @@ def condition_tree(definition: Definition, row: pd.Series) -> Step:
     entry = (
         Step(f"active within {definition.alive_days} days", _flag(bool(row["alive"])), name="alive"),
         Step("allowed by `only`", _verdict(row["only_ok"]), _only(definition, row), name="only"),
-        Step("not excluded", _flag(not row["excluded"]), name="excluded"),
+        Step("not excluded", _flag(not row["excluded"]), exclusions(definition, row), name="excluded"),
     )
     path = _step(definition, definition.qualify, frame)
     return Step("qualified", _flag(bool(row["qualified"])), (*entry, path))
@@ -79,6 +82,31 @@ def _only(definition: Definition, row: pd.Series) -> tuple[Step, ...]:
     asked = [Compare("attribute", attribute, one_of=allowed) for attribute, allowed in definition.only]
     steps = [_step(definition, compare, frame) for compare in asked]
     return tuple(step for step in steps if step.verdict != "true")
+
+
+def exclusions(definition: Definition, row: pd.Series) -> tuple[Step, ...]:
+    """What keeps an excluded row out: its domain, an attribute, its key; an own domain if it is none of `exclude:`."""
+    if not row["excluded"]:
+        return ()
+    rule, frame = definition.exclude, row.to_frame().T.infer_objects().reset_index(drop=True)
+    found = []
+    domain = next((row[c] for c in ("domain", "attr.domain") if is_under(column(frame, c), rule.domains)[0]), None)
+    if domain is not None:
+        found.append(_kept_out("domain", rule.domains, domain))
+    for attribute, values in rule.attributes:
+        if is_one_of(column(frame, f"attr.{attribute}"), values)[0][0]:
+            found.append(_kept_out(humanise(attribute), values, row[f"attr.{attribute}"]))
+    if is_one_of(frame["account_key"], rule.accounts)[0][0]:
+        found.append(_kept_out("account", rule.accounts, row["account_key"]))
+    if not found:
+        own = next((row.get(c) for c in ("domain", "attr.domain") if not is_unknown(row.get(c))), "unknown")
+        found.append(_kept_out("domain", ("one of our own",), own))
+    return tuple(found)
+
+
+def _kept_out(name: str, unwanted: Iterable[object], actual: object) -> Step:
+    wanted = "is not " + " or ".join(str(value) for value in unwanted)
+    return Step(f"{name} {wanted} ({actual})", "false", (), name, wanted, str(actual))
 
 
 def _flag(holds: bool) -> Verdict:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -24,7 +26,7 @@ CAUSES = {
 
 @app.command()
 def explain(
-    account: Annotated[str, typer.Argument(help="Account key, name or domain")],
+    account: Annotated[str, typer.Argument(help="Account key, name or domain; or a user, by key or id")],
     as_of: Annotated[
         str | None,
         typer.Option("--as-of", help="The moment, also a past one; default: now. 2026-03-03 is its midnight"),
@@ -41,18 +43,21 @@ def explain(
         clock = now()
         moment = instant(as_of, opened) if as_of else clock
         found = insight.explain(opened, account, as_of=moment, now=clock, definition=definition)
+        zone = opened.zone
     if form is not Format.table:
         show(found, form)
         return
     for one in found:
-        print("\n".join(_lines(one)), end="\n\n")
+        print("\n".join(_lines(one, zone)), end="\n\n")
     if not found:
-        print(f"{account} had not been seen yet at {moment:%Y-%m-%d %H:%M} UTC")
+        print(f"{account} had not been seen yet at {moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})")
 
 
-def _lines(one: dict[str, Any]) -> Iterator[str]:
+def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     verdict = "qualified" if one["qualified"] else "not qualified"
-    yield f"{one['name']} · {one['title']} · {verdict} as of {one['as_of'][:16]} UTC   ({one['subject_key']})"
+    as_of = f"{_local(one['as_of'], zone)} {zone}"
+    yield f"{one['name']} · {one['title']} · {verdict} as of {as_of}   ({one['subject_key']})"
+    yield from _silence(one, zone)
     deltas = "".join(
         f"  {one['moved'][since]['delta']:+d} {text[0].lower()}{text[1:]}"
         for since, text in SINCE.items()
@@ -60,7 +65,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     )
     size = f"   Size {one['size']}" if one["size"] else ""
     yield f"Activation {one['activation_pct']} %   Score {one['score']}{deltas}   Grade {one['grade']}{size}"
-    yield from _stages(one)
+    yield from _stages(one, zone)
     yield "Points"
     yield from (f"  {line['points']:+4d}  {line['text']}" for line in one["lines"])
     yield f"  {one['score']:4d}  score"
@@ -77,11 +82,29 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     yield from _nearest(one["nearest"])
 
 
-def _stages(one: dict[str, Any]) -> Iterator[str]:
+def _silence(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    """A word where it is the data that ends, and not the customer who is gone."""
+    as_of, data_to = (datetime.fromisoformat(text) if text else None for text in (one["as_of"], one["data_to"]))
+    if as_of is None or data_to is None or as_of - data_to <= timedelta(days=1):
+        return
+    after = data_to.replace(tzinfo=UTC).astimezone(zone).date() + timedelta(days=1)
+    yield (
+        f"The data ends at {_local(one['data_to'], zone)}: of the {(as_of - data_to).days} days since nothing is known "
+        f"(--as-of {after} asks of its end)"
+    )
+
+
+def _local(naive_utc: str, zone: ZoneInfo) -> str:
+    """A moment on the project's own clock, which days are cut by (SEM-T1)."""
+    return f"{datetime.fromisoformat(naive_utc).replace(tzinfo=UTC).astimezone(zone):%Y-%m-%dT%H:%M}"
+
+
+def _stages(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if one["stages"]:
         yield "Stages"
     for stage in one["stages"]:
-        yield f"  {'✓' if stage['reached_at'] else '·'} {stage['stage']}  {(stage['reached_at'] or '')[:16]}".rstrip()
+        at = stage["reached_at"]
+        yield f"  {'✓' if at else '·'} {stage['stage']}  {_local(at, zone) if at else ''}".rstrip()
 
 
 def _moved(move: dict[str, Any], title: str) -> Iterator[str]:

@@ -63,7 +63,7 @@ def _folder() -> Path:
 
 def _free(folder: Path, name: str) -> Path:
     """Where the definition of that name goes; UserError if it cannot be called so, or there is one already."""
-    _, problems = language.parse(f"definition: {json.dumps(name)}", "NAME")
+    _, problems = language.parse(f"definition: {json.dumps(name, ensure_ascii=False)}", "NAME")
     for problem in problems:
         if "`definition`" in problem.message:
             hint = f" ({problem.hint})" if problem.hint else ""

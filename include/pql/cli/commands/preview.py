@@ -36,7 +36,7 @@ def preview(
     ] = "1d",
     by: Annotated[str, typer.Option(help="Segments: size, or an attribute (plan, industry …)")] = "size",
     html: Annotated[Path | None, typer.Option(help="Also write a page to look at and to pass on")] = None,
-    top: Annotated[int, typer.Option(help="Accounts to print of each group; 0: all")] = 20,
+    top: Annotated[int, typer.Option(min=0, help="Accounts to print of each group; 0: all")] = 20,
     form: FormatOption = Format.table,
 ) -> None:
     """Try a definition on history: whom it would have announced, whom no longer, how many alerts a day.

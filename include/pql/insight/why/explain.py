@@ -14,7 +14,7 @@ import pandas as pd
 
 from pql import features, scoring, store
 from pql.definition.model import Definition
-from pql.insight.whom import account_key
+from pql.insight.whom import account_and_user
 from pql.insight.why import ledger_then
 from pql.insight.why.ledger_then import LedgerThen
 from pql.insight.why.moved import Then, moved
@@ -34,10 +34,13 @@ def explain(
 ) -> list[dict[str, Any]]:
     """One explanation for each definition (or the one named) and subject of the account, as plain values.
 
+    A user's key or id stands for its account; a definition of users then explains that user alone.
+
     By today's data and rules, as of `as_of`: definition, title, subject_key, account_key, name, as_of, size,
     activation_pct, stages (stage, reached_at), score, grade, lines (points, text; they add up to the score), path (the
     tree through `qualify`: text, verdict, parts, name, wanted, actual), qualified, champions, nearest (see
-    `insight.nearest`), moved (`night` and `week`: see `insight.moved`), score_delta_night, score_delta_week.
+    `insight.nearest`), moved (`night` and `week`: see `insight.moved`), score_delta_night, score_delta_week, data_to
+    (when the newest event of all happened: nothing is known of the time since).
 
     As the ledger had it then: alert (why it did or did not), seen (run, kind, as_of, decided_at, score, qualified, by
     the rules and data of that run; None if no run had looked), episodes, blocks, deliveries (with today's state).
@@ -45,18 +48,21 @@ def explain(
     Raises UserError for an account or a definition that is not there, or a moment in the future.
     """
     as_of = checked(as_of, now)
-    key = account_key(project, wanted, now=as_of)
+    key, user = account_and_user(project, wanted, now=as_of)
     chosen = project.definitions if definition is None else (project.definition(definition),)
     if not chosen:
         return []
     moments = _moments(project, as_of)
     with closing(project.lake.connect()) as lake:
+        newest = project.lake.newest(lake)
         _prepare(project, lake, chosen, sorted({as_of, *moments.values()}), key)
         champions = [asdict(c) for c in champions_of(project, lake, chosen[0], {key}, as_of).get(key, ())]
         found = []
         for each in chosen:
             about = _About(project, each, as_of, now, moments)
-            found += [one | {"champions": champions} for one in about.subjects(lake, key)]
+            more = {"champions": champions, "data_to": _instant(_naive(newest)) if newest else None}
+            alone = user if each.subject == "user" else None
+            found += [one | more for one in about.subjects(lake, key, alone)]
     return found
 
 
@@ -86,8 +92,8 @@ class _About:
         self.project, self.definition, self.as_of, self.now, self.moments = project, definition, as_of, now, moments
         self.rules = Rules(definition, project.settings.timezone, tuple(project.settings.own_domains))
 
-    def subjects(self, lake: duckdb.DuckDBPyConnection, key: str) -> list[dict[str, Any]]:
-        """One explanation per subject that had been seen by then; `lake` is narrowed to the account."""
+    def subjects(self, lake: duckdb.DuckDBPyConnection, key: str, alone: str | None = None) -> list[dict[str, Any]]:
+        """One explanation per subject seen by then, or of the one `alone`; `lake` is narrowed to the account."""
         rows = self.rules.score(
             features.build(
                 lake,
@@ -99,6 +105,8 @@ class _About:
             )
         )
         here = rows[rows["as_of"] == _naive(self.as_of)]
+        if alone is not None:
+            here = here[here["subject_key"] == alone]
         subjects = list(here["subject_key"])
         stored = {
             at: self.project.lake.read_some_scores(self.definition.id, "nightly", at, subjects)

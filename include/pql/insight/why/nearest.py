@@ -21,6 +21,7 @@ from pql.insight.why.doable import Change, is_doable, is_whole, most, words
 from pql.insight.why.moved import share
 from pql.scoring import score
 from pql.scoring.conditions import evaluate
+from pql.scoring.explain import exclusions
 from pql.scoring.values import column, numbers
 
 MOST_WAYS = 5
@@ -48,7 +49,7 @@ def nearest(rules: Rules, row: pd.DataFrame, *, blocked: str = "") -> dict[str, 
     (signal, before, after), score and activation_pct after it; cheapest first. `blocked` says why nobody may be told of
     the account, "" if nothing stands against it.
     """
-    why = blocked or _barred(row)
+    why = blocked or _barred(rules.definition, row)
     if why:
         return {"possible": False, "note": f"no usage would qualify it: {why}", "ways": []}
     if bool(row["qualified"].iloc[0]):
@@ -126,9 +127,10 @@ def _with_stages(definition: Definition, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**reached)
 
 
-def _barred(row: pd.DataFrame) -> str:
+def _barred(definition: Definition, row: pd.DataFrame) -> str:
     if bool(row["excluded"].iloc[0]):
-        return "the account is excluded"
+        by = " and ".join(f"{step.name} is {step.actual}" for step in exclusions(definition, row.iloc[0]))
+        return f"the account is excluded ({by})"
     allowed = row["only_ok"].iloc[0]
     if pd.isna(allowed):
         return "an attribute that `only` asks for is unknown"
