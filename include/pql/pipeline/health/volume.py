@@ -7,7 +7,7 @@ same. A source that stopped altogether is late, which is something else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 import duckdb
@@ -58,7 +58,8 @@ def _drop(project: Project, lake: duckdb.DuckDBPyConnection, status: SourceStatu
     if until is None or status.newest_at is None:
         return None
     for window in WINDOWS if status.complete_to else WINDOWS[-1:]:
-        spans = [(until - n * WEEK - window, until - n * WEEK) for n in range(WEEKS + 1)]
+        ends = [(until.astimezone(project.zone) - n * WEEK).astimezone(UTC) for n in range(WEEKS + 1)]  # by the clock
+        spans = [(end - window, end) for end in ends]
         count, *before = project.lake.count_events(lake, status.source, spans)
         told = [each for each in before if each is not None]
         usual = median(told) if len(told) >= AT_LEAST else 0
