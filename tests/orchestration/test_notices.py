@@ -242,11 +242,25 @@ def test_what_nobody_can_tell_asks_a_person_once(slack: Callable[[bool], None], 
 
 def test_a_drop_in_volume_is_told_by_the_run_that_sees_it(slack: Callable[[bool], None], loopback: Any) -> None:
     """PRODUCT-S5: a live run's drops are told once and so is their end; a run of the past tells nothing."""
-    low = {"live": True, "drops": {"product": "product brought 3 events instead of 100"}}
+    fresh = {"source": "product", "late": False, "age_s": 60}
+    low = {"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events instead of 100"}}
     notices.watch({**low, "live": False})
     assert told(loopback) == []
     notices.watch(low)
     notices.watch(low)
     notices.watch()
-    notices.watch({"live": True, "drops": {}})
+    notices.watch({**low, "drops": {}})
     assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend", "white_check_mark"]
+
+
+@pytest.mark.parametrize(
+    "stopped", [{"late": True, "age_s": 4 * 3600}, {"late": False, "age_s": 86_400}, {"late": False, "age_s": None}]
+)
+def test_a_source_that_brings_little_and_then_nothing_is_not_well_again(
+    slack: Callable[[bool], None], loopback: Any, stopped: dict[str, Any]
+) -> None:
+    """Once it has stopped there is no drop to be seen any more; ops are not told that it brings as much as usual."""
+    fresh = {"source": "product", "late": False, "age_s": 60}
+    notices.watch({"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events"}})
+    notices.watch({"live": True, "sources": [fresh | stopped], "drops": {}})
+    assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend"]

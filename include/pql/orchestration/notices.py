@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 if TYPE_CHECKING:
-    from pql.pipeline.project import Project
     from pql.pipeline.health.watch import Condition
+    from pql.pipeline.project import Project
     from pql.store.ops import State
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def watch(summary: Mapping[str, Any] | None = None) -> None:
         with project() as opened:
             found = conditions(opened, now=now())
             if summary is not None and summary["live"]:
-                found += drops(summary["drops"], sorted(opened.settings.sources))
+                found += drops(summary)
             with reading(opened.engine) as connection:
                 known = told(connection)
             _tell_all(opened, [each for each in found if known.get(each.name) != each.state])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -21,6 +22,7 @@ from pql.store.ops import State
 from pql.store.tables import deliveries
 
 DEAD_FOR = timedelta(days=7)  # a delivery given up longer ago is no news any more
+_DAY = timedelta(days=1).total_seconds()
 ENOUGH = 20  # records; of fewer one bad one says nothing
 
 
@@ -43,9 +45,14 @@ def conditions(project: Project, *, now: datetime) -> list[Condition]:
         return [*found, _held(connection), _unclear(connection)]
 
 
-def drops(summary: Mapping[str, str], sources: list[str]) -> list[Condition]:
-    """Of each source whether it brings far less than usual, by the `drops` of a run's result."""
-    return [_low(name, summary.get(name)) for name in sources]
+def drops(summary: Mapping[str, Any]) -> list[Condition]:
+    """Of each source whether it brings far less than usual, by a run's result.
+
+    Of one that is late, or of which nothing came for a day, that cannot be said: what was told of it still holds.
+    """
+    low: Mapping[str, str] = summary["drops"]
+    known = [s["source"] for s in summary["sources"] if not s["late"] and s["age_s"] is not None and s["age_s"] < _DAY]
+    return [_low(name, low.get(name)) for name in sorted({*low, *known})]
 
 
 def _late(each: Freshness) -> Condition:
