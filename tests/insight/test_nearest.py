@@ -139,3 +139,50 @@ def test_doing_what_is_suggested_qualifies_it(trial: Story) -> None:
     after = ask(trial, "org:acme", T0 + DAY)
     assert (after["qualified"], after["nearest"]) == (True, {"possible": True, "note": "it qualifies", "ways": []})
     assert after["alert"] == "announced: it newly qualified as of 2026-03-03 00:00"
+
+
+PLAYS = """
+definition: trial
+title: Trial
+status: live
+events: {song_played: Play}
+signals:
+  week: {count: song_played, last: 7d}
+  fortnight: {count: song_played, last: 14d}
+  ever: {count: song_played}
+  days: {active_days: song_played, last: 7d}
+activation: [{stage: Five plays, when: {ever: {min: 5}}}]
+score:
+  value:
+    - {signal: ever, points: 10, per: 1}
+    - {signal: days, points: 7, per: 1}
+qualify: {all: [{week: {min: 3}}, {fortnight: {min: 4}}, {activation_pct: {min: 100}}]}
+"""
+
+
+def test_one_action_moves_all_that_counts_it(trial: Story) -> None:
+    """Three windows over one event are one thing to do; really done, it qualifies with the score that was told."""
+    trial.define(PLAYS, "trial")
+    trial.happens("ada", T0 - 20 * DAY, what="Play", org="acme")
+    trial.run("nightly", T0)
+    (way,) = ask(trial, "org:acme", T0)["nearest"]["ways"]
+    assert (way["text"], way["score"], way["activation_pct"]) == ("4 songs played in the last 7 days", 57, 100)
+    trial.happens("ada", *[T0 + HOUR] * 4, what="Play", org="acme")
+    trial.run("nightly", T0 + DAY)
+    after = ask(trial, "org:acme", T0 + DAY)
+    assert (after["qualified"], after["score"]) == (True, 57)
+
+
+def test_more_days_bring_the_actions_of_those_days(trial: Story) -> None:
+    """A day with plays has a play: what counts plays moves with what counts days."""
+    trial.define(
+        PLAYS.replace("week: {min: 3}", "days: {min: 3}").replace("fortnight: {min: 4}", "ever: {min: 2}"), "trial"
+    )
+    trial.happens("ada", *[T0 - 2 * HOUR] * 3, what="Play", org="acme")
+    trial.run("nightly", T0)
+    (way,) = ask(trial, "org:acme", T0)["nearest"]["ways"]
+    assert (way["text"], way["score"]) == ("2 more days with songs in the last 7 days", 71)
+    trial.happens("ada", T0 + HOUR, T0 + DAY + HOUR, what="Play", org="acme")
+    trial.run("nightly", T0 + 2 * DAY)
+    after = ask(trial, "org:acme", T0 + 2 * DAY)
+    assert (after["qualified"], after["score"]) == (True, 71)

@@ -18,6 +18,7 @@ import pandas as pd
 from pql.definition.model import Compare, Definition, ScoreLine, Signal
 from pql.definition.used import compares
 from pql.insight.why.doable import Change, is_doable, is_whole, most, words
+from pql.insight.why.follows import is_same, moves_with, values_after
 from pql.insight.why.moved import share
 from pql.scoring import score
 from pql.scoring.conditions import evaluate
@@ -68,16 +69,15 @@ def nearest(rules: Rules, row: pd.DataFrame, *, blocked: str = "") -> dict[str, 
 def changed(rules: Rules, row: pd.DataFrame, wanted: Sequence[Sequence[Change]]) -> pd.DataFrame:
     """For each set of changes the row as it would be then, scored; no change at all stands for any activity."""
     frame = row.loc[row.index.repeat(len(wanted))].reset_index(drop=True)
-    touched = {change.signal for changes in wanted for change in changes}
+    now = _open_now(rules.definition, row)
+    after = [values_after(rules.definition, now, changes) for changes in wanted]
     new: dict[str, Any] = {}
-    passive = {name for name in touched if _is_passive(rules.definition, rules.definition.signal(name))}
-    for name in touched:
+    changed_by = {change.signal for changes in wanted for change in changes}
+    passive = {name for name in changed_by if _is_passive(rules.definition, rules.definition.signal(name))}
+    for name in sorted({name for values in after for name in values}):
         values = numbers(frame[f"signal.{name}"]).copy()
-        moved = np.zeros(len(wanted), dtype=bool)
-        for i, changes in enumerate(wanted):
-            for change in changes:
-                if change.signal == name:
-                    values[i], moved[i] = change.after, True
+        moved = np.array([name in each for each in after], dtype=bool)
+        values[moved] = [each[name] for each in after if name in each]
         new[f"signal.{name}"] = values
         if f"signal_at.{name}" in frame:
             new[f"signal_at.{name}"] = frame[f"signal_at.{name}"].where(~moved, frame["as_of"])
@@ -86,6 +86,12 @@ def changed(rules: Rules, row: pd.DataFrame, wanted: Sequence[Sequence[Change]])
     new["last_active_at"] = frame["last_active_at"].where(~acts, frame["as_of"] - pd.Timedelta(microseconds=1))
     frame = _with_shares(rules.definition, frame.assign(**new))
     return rules.score(_with_stages(rules.definition, frame))
+
+
+def _open_now(definition: Definition, row: pd.DataFrame) -> dict[str, float]:
+    """The counts, days and people as they are, of windows in which something can still happen."""
+    open_ones = (s for s in definition.signals if is_doable(s) and not _is_over(s, row))
+    return {s.name: float(numbers(row[f"signal.{s.name}"])[0]) for s in open_ones}
 
 
 def _last_times(definition: Definition, frame: pd.DataFrame, wanted: Sequence[Sequence[Change]]) -> dict[str, Any]:
@@ -174,8 +180,26 @@ def _cheapest(rules: Rules, row: pd.DataFrame, wanted: Sequence[tuple[Change, ..
         names = tuple(change.signal for change in changes)
         if names not in best or cost < best[names][0]:
             best[names] = (cost, changes, i)
-    ordered = sorted(best.values(), key=lambda found: (found[0], [c.signal for c in found[1]]))
-    return [_way(rules.definition, changes, after.iloc[i]) for _, changes, i in ordered]
+    ordered = sorted(best.values(), key=lambda found: (found[0], _spans(rules.definition, found[1])))
+    told: list[tuple[tuple[Change, ...], int]] = []
+    for _, changes, i in ordered:
+        if not any(_is_no_more_than(other, changes, rules.definition, row) for other, _ in told):
+            told.append((changes, i))
+    return [_way(rules.definition, changes, after.iloc[i]) for changes, i in told]
+
+
+def _spans(definition: Definition, changes: Sequence[Change]) -> list[tuple[float, str]]:
+    """The windows, the shortest first: what is done in that lies in the longer ones too."""
+    return [(definition.signal(c.signal).window.days or float("inf"), c.signal) for c in changes]
+
+
+def _is_no_more_than(
+    told: Sequence[Change], changes: Sequence[Change], definition: Definition, row: pd.DataFrame
+) -> bool:
+    """Whether who does the one does what was told already, too: as much of the same, or what it brings along."""
+    after = values_after(definition, _open_now(definition, row), changes)
+    same = {(c.by, d.name) for c in changes for d in definition.signals if is_same(definition.signal(c.signal), d)}
+    return all(after.get(c.signal, -np.inf) >= c.after or (c.by, c.signal) in same for c in told)
 
 
 def _way(definition: Definition, changes: tuple[Change, ...], after: pd.Series) -> dict[str, Any]:
@@ -200,6 +224,7 @@ def _options(definition: Definition, row: pd.DataFrame) -> Iterator[tuple[str, l
         now = float(numbers(row[f"signal.{signal.name}"])[0])
         start = 0.0 if np.isnan(now) else now
         values = {value for compare in asked for value in _bounds(compare, signal, row, definition)}
+        values |= {start + more for more in _more_of_others(asked, signal, row, definition)}
         values |= {value for line in _lines(definition) for value in _steps(line, signal, start, row, definition)}
         rounded = {float(np.ceil(v - 1e-9)) if is_whole(signal) else v for v in values}
         better = sorted(v for v in rounded if start < v <= most(signal))
@@ -232,6 +257,16 @@ def _bounds(compare: Compare, signal: Signal, row: pd.DataFrame, definition: Def
     wanted = [compare.min, *(v for v in compare.one_of or () if isinstance(v, int | float))]
     wanted += [1.0] if compare.exists else []
     yield from (float(v) * factor for v in wanted if v is not None)
+
+
+def _more_of_others(
+    asked: Sequence[Compare], signal: Signal, row: pd.DataFrame, definition: Definition
+) -> Iterator[float]:
+    """How much more of what moves with the signal the comparisons ask for."""
+    for other in definition.signals:
+        if other.name != signal.name and moves_with(signal, other):
+            had = float(np.nan_to_num(numbers(row[f"signal.{other.name}"])[0]))
+            yield from (value - had for compare in asked for value in _bounds(compare, other, row, definition))
 
 
 def _factor(definition: Definition, name: str, signal: Signal, row: pd.DataFrame) -> float | None:
