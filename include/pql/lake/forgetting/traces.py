@@ -16,6 +16,7 @@ EMAIL = r"[A-Za-z0-9._+\-]+(?:@|%40)[A-Za-z0-9.\-]+\.[A-Za-z]{2,}"
 _WORD = "A-Za-z0-9\u0080-\U0010ffff"  # RE2 and Python read the characters themselves alike
 _WIDER = rf"[{_WORD}._+\-][{_WORD}._+'\-]*(?:@|%40)[{_WORD}.\-]+\.[{_WORD}]{{2,}}"
 EMAILS = (EMAIL, _WIDER)  # "o'neil@x.com" in quotes, or said of o; accents in name and host: both readings are tried
+ADDRESS = "lower(trim(try_cast(user_traits AS JSON) ->> '$.email'))"  # of who did it, in the events
 ERASED = "[erased]"
 TELLING = 8  # an id of so many characters is looked for in what others' events say; a shorter one may mean anything
 
@@ -81,9 +82,8 @@ def is_theirs(table: str, traces: Traces) -> str:
     users, emails, raw, keys = map(listed, (traces.users, traces.emails, traces.raw_ids, traces.keys))
     match table:
         case "events":
-            address = "lower(trim(try_cast(user_traits AS JSON) ->> '$.email'))"
             silent = f"user_id IS NULL AND anonymous_id IN {listed(traces.users | traces.visitors)}"
-            return f"coalesce(user_id IN {users}, false) OR {silent} OR coalesce({address} IN {emails}, false)"
+            return f"coalesce(user_id IN {users}, false) OR {silent} OR coalesce({ADDRESS} IN {emails}, false)"
         case "usage" | "presence":
             return f"raw_id IN {raw}"
         case "links":

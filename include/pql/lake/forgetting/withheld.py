@@ -1,7 +1,7 @@
 """Who asked to be forgotten, as salted hashes, and how their records are withheld when a source brings them again.
 
 `forgotten.json` holds no id and no address: a record's own names are hashed and compared. Names are `user:<id>`,
-`anon:<id>`, `contact:<CRM id>` and `email:<address in small letters>`.
+`anon:<id>`, `contact:<CRM id>` and `email:<address in small letters>`. An id under which they come again is added.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
 from pql.lake.forgetting.records import names_in
-from pql.lake.forgetting.traces import EMAILS, Traces, erased, is_theirs
+from pql.lake.forgetting.traces import ADDRESS, EMAILS, Traces, erased, is_theirs, listed
 from pql.lake.storage import Storage, text, texts
 from pql.types import Quarantined
 
@@ -80,14 +80,30 @@ def without_forgotten_events(storage: Storage, con: duckdb.DuckDBPyConnection, r
         f"SELECT 'user:' || user_id AS name FROM {source} UNION SELECT 'anon:' || anonymous_id FROM {source} "
         # an id that a merge replaces stands where anonymous ids do
         f"UNION SELECT 'user:' || anonymous_id FROM {source} UNION {_addresses(source, said)} "
-        f"UNION SELECT 'email:' || lower(trim(try_cast(user_traits AS JSON) ->> '$.email')) FROM {source}",
+        f"UNION SELECT 'email:' || {ADDRESS} FROM {source}",
     )
     if traces is None:
         return rows
+    traces = _under_new_ids(storage, con, source, traces)
     kept = rows.with_name("withheld.parquet")
     con.execute(f"COPY ({erased(source, 'events', _columns(con, source), traces)}) TO {text(str(kept))}")
     rows.unlink()
     return kept
+
+
+def _under_new_ids(storage: Storage, con: duckdb.DuckDBPyConnection, source: str, traces: Traces) -> Traces:
+    """The person under ids that are new: who has their address, or replaces an id of theirs, is the same person."""
+    before: frozenset[str] | None = None
+    users = traces.users
+    while users != before:
+        before = users
+        known, emails = listed(users), listed(traces.emails)
+        same = f"coalesce({ADDRESS} IN {emails}, false) OR coalesce(anonymous_id IN {known}, false)"
+        found = con.execute(f"SELECT DISTINCT user_id FROM {source} WHERE user_id IS NOT NULL AND ({same})").fetchall()
+        users |= {row[0] for row in found}
+    if users != traces.users:
+        change_list(storage, add=[f"user:{user}" for user in users])
+    return replace(traces, users=users)
 
 
 def without_forgotten_contacts(storage: Storage, con: duckdb.DuckDBPyConnection, object: str, query: str) -> str:
