@@ -7,10 +7,11 @@ from html import unescape
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from tests.page.conftest import Site
 
 from pql import store
+from pql.outbox import by_hand
 from pql.store.tables import deliveries, episodes
 
 ODD = ("org:A/B?c=%41&d#e", "org:Ünï~ €{{x}}", "org:..", "org:'\"; DROP TABLE x --", "org:" + "x" * 390)
@@ -93,3 +94,17 @@ def test_release_all_is_of_the_destination_that_was_chosen(site: Site) -> None:
     site.post("/deliveries/release", **all_form(html))
     states = {row["destination"]: row["state"] for row in site.ledger()["deliveries"]}
     assert states == {"slack": "pending", "hubspot": "held"}
+
+
+def test_a_page_of_deliveries_reads_no_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of many pages is as cheap as the first."""
+    with site.open() as project, store.writing(project.engine) as connection:
+        row = dict(connection.execute(select(deliveries).limit(1)).one()._mapping)
+        more = [row | {"id": row["id"] + 100 + n, "key": f"copy-{n}"} for n in range(120)]
+        connection.execute(insert(deliveries), more)
+    read = []
+    real = by_hand._delivery
+    monkeypatch.setattr(by_hand, "_delivery", lambda each: read.append(each.id) or real(each))
+    assert "page 3 of 3" in site.html("/deliveries", page=3)
+    assert len(read) == 22
+    assert read == sorted(read, reverse=True)

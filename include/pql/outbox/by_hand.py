@@ -50,9 +50,10 @@ def list_deliveries(
     destination: str | None = None,
     run_id: int | None = None,
     limit: int | None = None,
+    offset: int = 0,
 ) -> tuple[Delivery, ...]:
-    """Return the deliveries that match everything given, the newest first."""
-    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
+    """Return the deliveries that match everything given, the newest first; the first `offset` are left out."""
+    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit).offset(offset)
     if states:
         query = query.where(deliveries.c.state.in_(sorted(states)))
     wanted = {"account_key": account_key, "destination": destination, "run_id": run_id}

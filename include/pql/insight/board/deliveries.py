@@ -40,7 +40,9 @@ def deliveries(connection: Connection, *, state: str = "", destination: str = ""
     total = sum(counts.get(name, 0) for name in states or DELIVERY_STATES)
     pages = max(1, -(-total // PAGE))
     page = min(max(page, 1), pages)
-    found = outbox.list_deliveries(connection, states=states, destination=destination or None, limit=page * PAGE)
+    found = outbox.list_deliveries(
+        connection, states=states, destination=destination or None, limit=PAGE, offset=(page - 1) * PAGE
+    )
     names = connection.execute(select(table.c.destination).distinct().order_by(table.c.destination)).scalars()
     held = connection.execute(select(func.max(table.c.id)).where(table.c.state == "held", *of)).scalar() or 0
-    return Deliveries(found[(page - 1) * PAGE :], total, page, pages, counts, tuple(names), held)
+    return Deliveries(found, total, page, pages, counts, tuple(names), held)
