@@ -111,9 +111,13 @@ class _Export:
         """Take the export's lines in, whatever was there. Raises RemoteError if it was cut."""
         empty = self._events(fast_lines([received.path]))
         self._con.execute(f"CREATE OR REPLACE TABLE {_ROWS} AS {empty} LIMIT 0")
-        if self._read([received.path]) != set():
-            self._con.execute(f"DELETE FROM {_ROWS}")
-            self._read_around(lines.pieces(received.whole(), self._folder))
+        try:
+            if not self._read([received.path]):
+                return
+        except duckdb.Error:
+            pass  # a line that is no JSON, or no whole file
+        self._con.execute(f"DELETE FROM {_ROWS}")
+        self._read_around(lines.pieces(received.whole(), self._folder))
 
     def counts(self) -> tuple[int, int]:
         """How many lines there were, and how many of them are usable but name nobody."""
@@ -160,29 +164,29 @@ class _Export:
         self._con.execute(f"DROP TABLE IF EXISTS {_ROWS}")
 
     def _read_around(self, pieces: list[Piece]) -> None:
-        """Read the pieces, those with something bad in them by numbered lines."""
-        spoilt = self._read([piece.path for piece in pieces])
-        if spoilt is None and len(pieces) > 1:
-            half = len(pieces) // 2
-            self._read_around(pieces[:half])
-            self._read_around(pieces[half:])
-            return
-        if spoilt:
-            self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL AND line IS NULL")
+        """Read the pieces, and by numbered lines what is bad in them."""
+        sound = [piece.path for piece in pieces if self._is_json(piece.path)]
+        spoilt = self._read(sound) if sound else set()
+        self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL")
         for piece in pieces:
-            if spoilt is None or str(piece.path) in spoilt:
-                lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", self._folder, piece.first_line)
-                only = "WHERE why IS NOT NULL" if spoilt else ""
-                query = self._events(numbered_lines("pql_source_rows"))
-                self._con.execute(f"INSERT INTO {_ROWS} FROM ({query}) {only}")
+            if piece.path in sound and str(piece.path) not in spoilt:
+                continue
+            lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", self._folder, piece.first_line)
+            missing = "WHERE why IS NOT NULL" if piece.path in sound else ""
+            query = self._events(numbered_lines("pql_source_rows"))
+            self._con.execute(f"INSERT INTO {_ROWS} FROM ({query}) {missing}")
 
-    def _read(self, files: list[Path]) -> set[str] | None:
-        """Take the files' lines in; those that hold unusable ones, or None (and nothing taken) if one is no JSON."""
+    def _is_json(self, file: Path) -> bool:
         try:
-            self._con.execute(f"INSERT INTO {_ROWS} {self._events(fast_lines(files))}")
+            self._con.execute(f"SELECT count(name) FROM ({fast_lines([file])})")
         except duckdb.Error:
-            return None
-        found = self._con.execute(f"SELECT DISTINCT record FROM {_ROWS} WHERE why IS NOT NULL AND line IS NULL")
+            return False
+        return True
+
+    def _read(self, files: list[Path]) -> set[str]:
+        """Take the lines in; which files hold unusable ones. duckdb.Error, and nothing is taken, if one is no JSON."""
+        self._con.execute(f"INSERT INTO {_ROWS} {self._events(fast_lines(files))}")
+        found = self._con.execute(f"SELECT DISTINCT record FROM {_ROWS} WHERE why IS NOT NULL")
         return {str(row[0]) for row in found.fetchall()}
 
     def _events(self, rows: str) -> str:
