@@ -75,8 +75,8 @@ def test_it_says_what_to_change_and_what_to_do_next(pql, home):
     first, *steps = said.out.splitlines()
     assert first == f"begun: {file}, a draft, from `twilio` (Twilio, traffic through the API)"
     assert words in steps[0]
-    assert f"pql check {file}" in steps[1]
-    assert f"pql preview {file}" in steps[2]
+    assert f"pql --home {home} check {file}" in steps[1]  # as it was called: of the same data
+    assert f"pql --home {home} preview {file}" in steps[2]
 
 
 def test_events_that_the_project_shares_are_taken_from_its_vocabulary(pql, home):

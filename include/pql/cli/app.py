@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,13 @@ def where(
 def paths() -> Paths:
     """The paths chosen by options and environment."""
     return _chosen["paths"]
+
+
+def called(ctx: typer.Context) -> str:
+    """How this call began, for commands to run after it: `pql --home notes`. No ledger: its URL may hold a password."""
+    given = {name: value for name, value in (ctx.parent.params if ctx.parent else {}).items() if name != "ledger"}
+    words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["pql", *words])
 
 
 @contextmanager

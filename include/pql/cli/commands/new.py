@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 
 from pql import definition as language
 from pql.cli import gallery
-from pql.cli.app import app, paths
+from pql.cli.app import app, called, paths
 from pql.cli.begin import Words, begun, own_words
 from pql.cli.output import Format, FormatOption, show
 from pql.definition.load import VOCABULARY
@@ -20,6 +21,7 @@ from pql.types import UserError
 
 @app.command()
 def new(
+    ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Id of the new definition: small letters, digits, - and _")] = None,
     start: Annotated[str, typer.Option("--from", help="Gallery id to begin with (see --list)")] = gallery.START,
     is_list: Annotated[bool, typer.Option("--list", help="List the gallery and write nothing")] = False,
@@ -44,15 +46,15 @@ def new(
         raise UserError("\n".join([f"`{entry.id}` does not go with {VOCABULARY}:", *map(str, problems)]))
     _write(file, text)
     print(f"begun: {file}, a draft, from `{entry.id}` ({entry.title})")
-    for number, step in enumerate(_next_steps(file, own_words(entry.definition, shared)), 1):
+    for number, step in enumerate(_next_steps(called(ctx), file, own_words(entry.definition, shared)), 1):
         print(f"  {number}. {step}")
 
 
-def _next_steps(file: Path, words: str) -> Iterator[str]:
+def _next_steps(pql: str, file: Path, words: str) -> Iterator[str]:
     if words:
         yield f"in the file, change to what your product says: {words}"
-    yield f"pql check {file}"
-    yield f"pql preview {file}: who would have qualified"
+    yield f"{pql} check {shlex.quote(str(file))}"
+    yield f"{pql} preview {shlex.quote(str(file))}   (who would have qualified)"
     yield "make it `status: live` when it is right; until then nobody is told"
 
 
