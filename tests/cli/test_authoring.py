@@ -82,3 +82,13 @@ def test_why_is_told_by_the_projects_clock(pql: Pql, home: Path) -> None:
     assert "The data ends" not in said
     later = pql("--home", home, "explain", "user:ada", "--as-of", "2026-03-12").out
     assert "The data ends at 2026-03-01T19:00: of the 10 days since nothing is known (--as-of 2026-03-02" in later
+
+
+def test_an_unknown_size_is_not_told_as_known(pql: Pql, home: Path) -> None:
+    """SEM-Q2: what it is treated as is said, and that it is unknown; one action is one action."""
+    size = "size: {by: employees, from: {small: 0, large: 500}, unknown: small}\n"
+    (home / "definitions" / "d.yaml").write_text(GOOD + size)
+    assert pql("--home", home, "ingest").code == 0
+    said = pql("--home", home, "explain", "user:ada", "--as-of", "2026-03-02").out
+    assert "Size unknown, treated as small" in said
+    assert "Champions  ada (1 action on 1 day)" in said

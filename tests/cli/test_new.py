@@ -79,6 +79,12 @@ def test_it_says_what_to_change_and_what_to_do_next(pql, home):
     assert f"pql --home {home} preview {file}" in steps[2]
 
 
+def test_who_begins_one_that_tells_nobody_is_told_so(pql, home):
+    """Entries without plays only rank: that they need some is one of the next steps, and of the others not."""
+    assert "add `plays:`" in pql("--home", home, "new", "friends", "--from", "facebook").out
+    assert "add `plays:`" not in pql("--home", home, "new", "files", "--from", "dropbox").out
+
+
 def test_events_that_the_project_shares_are_taken_from_its_vocabulary(pql, home):
     """A name is declared once: the product's own mapping wins, so the definition is right as it was written."""
     (home / "definitions" / "vocabulary.yaml").write_text("events:\n  message_sent: chat.message\n")

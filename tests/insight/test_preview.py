@@ -322,6 +322,16 @@ def test_days_before_history_are_not_taken_for_quiet_ones(project, folder):
         insight.preview(project, new, None, first=T0 - 19 * DAY, last=T0 - 9 * DAY, now=NOW)
 
 
+def test_where_nobody_ever_qualifies_it_is_said_where_to_look(project, folder, found):
+    """A definition that silently does nothing is told apart from one that is quiet for a while."""
+    (folder / "never.yaml").write_text(OLD.replace("min: 3", "min: 7"))
+    draft = insight.read_draft(project, folder / "never.yaml")
+    never = insight.preview(project, draft, None, first=T0, last=T0 + DAY, now=NOW)
+    assert never.notes[0].startswith("No account qualified by the new definition at any moment, not even silently. ")
+    assert f"`pql check {folder / 'never.yaml'}`" in never.notes[0]
+    assert not any("at any moment" in note for note in found.notes)
+
+
 WRONG = {
     "an empty period": ({"first": T0, "last": T0}, "is not before"),
     "less than a step": ({"first": T0, "last": T0 + HOUR}, "no step of --every"),

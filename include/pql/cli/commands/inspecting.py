@@ -12,6 +12,7 @@ import typer
 from pql import insight
 from pql.cli.app import app, instant, now, project
 from pql.cli.output import Format, FormatOption, show
+from pql.insight.previewing.sentence import counted
 
 MARKS = {"true": "✓", "false": "✗", "unknown": "?", "not yet": "…"}
 SINCE = {"night": "Since last night", "week": "Since last week"}
@@ -63,7 +64,7 @@ def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         for since, text in SINCE.items()
         if one["moved"][since]["delta"] is not None
     )
-    size = f"   Size {one['size']}" if one["size"] else ""
+    size = f"   Size {'unknown, treated as ' * one['size_unknown']}{one['size']}" if one["size"] else ""
     yield f"Activation {one['activation_pct']} %   Score {one['score']}{deltas}   Grade {one['grade']}{size}"
     yield from _stages(one, zone)
     yield "Points"
@@ -74,7 +75,9 @@ def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     yield "Path"
     yield from _path(one["path"], 1)
     if one["champions"]:
-        people = [f"{c['name']} ({c['actions']} actions on {c['days']} days)" for c in one["champions"]]
+        people = [
+            f"{c['name']} ({counted(c['actions'], 'action')} on {counted(c['days'], 'day')})" for c in one["champions"]
+        ]
         yield "Champions  " + " · ".join(people)
     yield f"Alert  {one['alert']}"
     for sent in one["deliveries"]:

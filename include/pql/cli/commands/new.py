@@ -16,6 +16,7 @@ from pql.cli.app import app, called, paths
 from pql.cli.begin import Words, begun, own_words
 from pql.cli.output import Format, FormatOption, show
 from pql.definition.load import VOCABULARY
+from pql.definition.model import Definition
 from pql.types import UserError
 
 
@@ -46,15 +47,18 @@ def new(
         raise UserError("\n".join([f"`{entry.id}` does not go with {VOCABULARY}:", *map(str, problems)]))
     _write(file, text)
     print(f"begun: {file}, a draft, from `{entry.id}` ({entry.title})")
-    for number, step in enumerate(_next_steps(called(ctx), file, own_words(entry.definition, shared)), 1):
+    for number, step in enumerate(_next_steps(called(ctx), file, entry.definition, shared), 1):
         print(f"  {number}. {step}")
 
 
-def _next_steps(pql: str, file: Path, words: str) -> Iterator[str]:
+def _next_steps(pql: str, file: Path, begun_from: Definition, shared: Words) -> Iterator[str]:
+    words = own_words(begun_from, shared)
     if words:
         yield f"in the file, change to what your product says: {words}"
     yield f"{pql} check {shlex.quote(str(file))}"
     yield f"{pql} preview {shlex.quote(str(file))}   (who would have qualified)"
+    if not begun_from.plays:
+        yield "add `plays:`, which say whom to tell and how: this one only ranks"
     yield "make it `status: live` when it is right; until then nobody is told"
 
 

@@ -20,6 +20,7 @@ def notes(
     return tuple(
         [
             *_same(courses),
+            *_nobody(courses[0], unit),
             *_unknown(courses, period, zone),
             *_data(courses, period, unit, zone),
             *_silent(sides, unit),
@@ -31,6 +32,14 @@ def notes(
 def _same(courses: Sequence[Course]) -> Iterator[str]:
     if len(courses) > 1 and courses[0].definition.rules_hash == courses[1].definition.rules_hash:
         yield "Both definitions have the same rules: they may differ in titles and plays only."
+
+
+def _nobody(course: Course, unit: str) -> Iterator[str]:
+    if not course.finds:
+        yield (
+            f"No {unit} qualified by the new definition at any moment, not even silently. `pql check "
+            f"{course.definition.path}` says which events, conditions and thresholds the data does not bear out."
+        )
 
 
 def _unknown(courses: Sequence[Course], period: Period, zone: ZoneInfo) -> Iterator[str]:

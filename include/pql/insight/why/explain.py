@@ -37,10 +37,10 @@ def explain(
     A user's key or id stands for its account; a definition of users then explains that user alone.
 
     By today's data and rules, as of `as_of`: definition, title, subject_key, account_key, name, as_of, size,
-    activation_pct, stages (stage, reached_at), score, grade, lines (points, text; they add up to the score), path (the
-    tree through `qualify`: text, verdict, parts, name, wanted, actual), qualified, champions, nearest (see
-    `insight.nearest`), moved (`night` and `week`: see `insight.moved`), score_delta_night, score_delta_week, data_to
-    (when the newest event of all happened: nothing is known of the time since).
+    size_unknown, activation_pct, stages (stage, reached_at), score, grade, lines (points, text; they add up to the
+    score), path (the tree through `qualify`: text, verdict, parts, name, wanted, actual), qualified, champions, nearest
+    (see `insight.nearest`), moved (`night` and `week`: see `insight.moved`), score_delta_night, score_delta_week,
+    data_to (when the newest event of all happened: nothing is known of the time since).
 
     As the ledger had it then: alert (why it did or did not), seen (run, kind, as_of, decided_at, score, qualified, by
     the rules and data of that run; None if no run had looked), episodes, blocks, deliveries (with today's state).
@@ -154,6 +154,7 @@ def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
         "name": _known(plain.get("attr.name")) or plain["subject_key"],
         "as_of": plain["as_of"].isoformat(),
         "size": plain["size"],
+        "size_unknown": bool(plain["size_unknown"]),
         "activation_pct": int(plain["activation_pct"]),
         "stages": [
             {"stage": stage.name, "reached_at": _instant(plain.get(f"stage_at.{index}"))}
