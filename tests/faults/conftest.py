@@ -1,7 +1,7 @@
 """One delivery line with its judge: a ledger, the real destinations, and a sandbox whose log says what happened.
 
 Time is simulated: the ledger, the sandbox and its limits follow one clock that sleeping turns. `PQL_CHAOS=1` makes the
-stories as large as the guarantees promise (`make chaos`); without it they are small enough for every run.
+stories as large as the guarantees promise; without it they are small enough for every run.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ OPTIONS = {"slack": {"channel": "#pql-mid"}, "crm_task": {"due": "1 business day
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every story runs on SQLite; on PostgreSQL, too, in `make chaos` and where it is about several workers."""
+    """Every story runs on SQLite; on PostgreSQL, too, with `PQL_CHAOS=1` and where it is about several workers."""
     if "ledger_url" in metafunc.fixturenames:
         both = LARGE or metafunc.definition.get_closest_marker("both_ledgers") is not None
         metafunc.parametrize("ledger_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
 
 
 def many(small: int, large: int) -> int:
-    """How many a story takes: few in every run, as many as promised in `make chaos`."""
+    """How many a story takes: few in every run, as many as promised with `PQL_CHAOS=1`."""
     return large if LARGE else small
 
 
