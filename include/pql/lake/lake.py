@@ -161,15 +161,23 @@ class Lake:
         return volumes.count_events(self._storage, con, source, spans, self.timezone)
 
     def prune(
-        self, con: duckdb.DuckDBPyConnection, *, retention_days: int, needs: Sequence[Need], dry_run: bool = False
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        retention_days: int,
+        needs: Sequence[Need],
+        now: datetime | None = None,
+        dry_run: bool = False,
     ) -> int:
         """Remove raw events that are older than their source's newest by more than `retention_days`; how many files.
+
+        What happened after `now` does not count as newest.
 
         Their daily usage for `needs`, presence, links and traits are built first and kept for ever (SEM-T5). With
         `dry_run` nothing is built and nothing removed.
         """
         self._check_timezone()
-        return retention.prune(self._storage, con, retention_days, needs, dry_run=dry_run)
+        return retention.prune(self._storage, con, retention_days, needs, now=now, dry_run=dry_run)
 
     def expired(self, *, hourly_scores: datetime, quarantine: datetime, now: datetime) -> dict[str, list[str]]:
         """What is older than these moments, for `remove`: hourly snapshots, quarantined records, what was left over."""

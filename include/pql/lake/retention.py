@@ -25,6 +25,7 @@ def history_start(storage: Storage) -> date | None:
     return min(days, default=None)
 
 
+_A_DAY = timedelta(days=1)  # somewhere it is tomorrow already
 UNTOUCHED_FOR = timedelta(days=2)  # a file written since may belong to a run that is under way, also one of the past
 
 
@@ -34,9 +35,12 @@ def prune(
     retention_days: int,
     needs: Sequence[Need],
     *,
+    now: datetime | None = None,
     dry_run: bool = False,
 ) -> int:
     """Remove old raw events whose daily usage is kept; how many files went, or would go.
+
+    An event that happened after `now` is a mistake and makes nothing old.
 
     Days go in order, each when every file of it is more than `retention_days` older than its source's newest event:
     a day is either all there or all gone, so what is kept of it never has to be built from half of its events. Usage
@@ -45,7 +49,7 @@ def prune(
     """
     every = stored(storage)
     files = live(every)
-    before = _first_day_to_keep(files, retention_days)
+    before = _first_day_to_keep(files, retention_days, date.max if now is None else (naive(now) + _A_DAY).date())
     if before is None or before <= kept_since(storage):
         return 0
     if dry_run:
@@ -90,10 +94,10 @@ def _is_older(storage: Storage, path: str, than: datetime) -> bool:
         return False
 
 
-def _first_day_to_keep(files: Mapping[date, Sequence[EventFile]], retention_days: int) -> date | None:
+def _first_day_to_keep(files: Mapping[date, Sequence[EventFile]], retention_days: int, last: date) -> date | None:
     newest: dict[str, date] = {}
     for day, held in sorted(files.items()):
-        newest |= {file.source: day for file in held if file.digest != EMPTY}
+        newest |= {file.source: day for file in held if file.digest != EMPTY and day <= last}
     for day, held in sorted(files.items()):
         if any(day >= newest[f.source] - timedelta(days=retention_days) for f in held if f.source in newest):
             return day

@@ -77,7 +77,7 @@ def ingest(
             read_at=now,
             added=tally.added,
             duplicates=tally.duplicates,
-            newest_at=tally.newest_at,
+            newest_at=min(tally.newest_at, now) if tally.newest_at else None,  # later than now is a mistake
         )
         marks.mark(connection, wanted, _not_forgotten(project, outcome.marks))
     report = outcome.report

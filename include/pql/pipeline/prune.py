@@ -27,7 +27,7 @@ def prune(project: Project, *, now: datetime, dry_run: bool = False) -> dict[str
         quarantine=now - timedelta(days=settings.quarantine_days),
         now=now,
     )
-    counts = {"event_files": _events(project, dry_run), **{name: len(paths) for name, paths in expired.items()}}
+    counts = {"event_files": _events(project, now, dry_run), **{name: len(paths) for name, paths in expired.items()}}
     before = now - timedelta(days=settings.alerts_days)
     if dry_run:
         with store.reading(project.engine) as connection:
@@ -37,11 +37,11 @@ def prune(project: Project, *, now: datetime, dry_run: bool = False) -> dict[str
         return counts | said.forget(connection, before)
 
 
-def _events(project: Project, dry_run: bool) -> int:
+def _events(project: Project, now: datetime, dry_run: bool) -> int:
     if project.is_any_unreadable:
         return 0
     needs = {need.key: need for definition in project.definitions for need in needs_of(definition)}
     with closing(project.lake.connect()) as lake:
         return project.lake.prune(
-            lake, retention_days=project.settings.retention_days, needs=list(needs.values()), dry_run=dry_run
+            lake, retention_days=project.settings.retention_days, needs=list(needs.values()), now=now, dry_run=dry_run
         )
