@@ -29,7 +29,7 @@ def _sent(home: Path) -> Counter[tuple[str, str]]:
     """(kind, delivery key) → how often the sandbox's own log has it."""
     lines = (home / "sandbox" / "effects.ndjson").read_text().splitlines()
     effects = [json.loads(line) for line in lines]
-    return Counter((e["kind"], e["key"]) for e in effects if e["kind"] in ("slack", "crm_task", "webhook"))
+    return Counter((e["kind"], e["key"]) for e in effects if e["kind"] in ("slack", "crm_task", "webhook") and e["key"])
 
 
 def test_two_demos(tmp_path: Path) -> None:

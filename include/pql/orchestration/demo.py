@@ -165,10 +165,14 @@ def _ledger(home: Path) -> str:
 
 
 def _settings(home: Path) -> Path:
-    """The project's own settings with the demo's horizon."""
+    """The project's own settings with the demo's horizon, within which no source is late: it begins two nights back."""
     settings = load_settings(ROOT / "include" / "settings.yaml")
     file = home / "settings.yaml"
-    demo = settings.model_copy(update={"horizon_hours": HORIZON_HOURS})
+    patient = {
+        name: source.model_copy(update={"late_after_hours": HORIZON_HOURS}) if source.late_after_hours else source
+        for name, source in settings.sources.items()
+    }
+    demo = settings.model_copy(update={"horizon_hours": HORIZON_HOURS, "sources": patient})
     file.write_text(json.dumps(demo.model_dump(mode="json", exclude_none=True), indent=2))  # JSON is YAML
     return file
 

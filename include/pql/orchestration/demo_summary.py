@@ -122,11 +122,14 @@ def summarise(
 
 
 def _committed(effects: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
-    """Kind → delivery key → how often the sandbox committed it; a write-back has no key, its record stands for it."""
+    """Kind → delivery key → how often the sandbox committed it; a write-back has no key, its record stands for it.
+
+    A Slack message without a key is no delivery: ops were told something.
+    """
     found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for effect in effects:
         kind = str(effect["kind"]).removesuffix("_again")
-        if kind in found:
+        if kind in found and (kind != "slack" or effect.get("key")):
             found[kind][str(effect.get("key") or f"{effect.get('object')} {effect.get('id')}")] += 1
     return found
 
