@@ -98,13 +98,13 @@ def test_events_that_the_project_shares_are_taken_from_its_vocabulary(pql, home)
 def test_a_shared_event_without_the_value_that_is_needed_does_not_stand_in(pql, home):
     """Where the vocabulary's event lacks the value, the gallery's stays, under another name."""
     (home / "definitions" / "vocabulary.yaml").write_text(
-        "events:\n  call_ended: call.over\n  api_called: api.request\n"
+        "events:\n  call_ended: call.over\n  api_request: api.request\n"
     )
     assert pql("--home", home, "new", "traffic", "--from", "twilio").code == 0
     made = read(home / "definitions" / "traffic.yaml")
     assert made.signal("call_minutes").events == ("own_call_ended",)
     assert made.event("own_call_ended").match == EventMatch(("Call Ended",), value="minutes")
-    assert made.event("api_called").match.events == ("api.request",)
+    assert made.event("api_request").match.events == ("api.request",)
 
 
 @pytest.mark.parametrize("entry", gallery.entries(), ids=lambda entry: entry.id)

@@ -13,6 +13,7 @@ from tests.gallery.conftest import GALLERY, SETTINGS
 from pql import definition as language
 from pql.cli import gallery
 from pql.pipeline.project import ROOT
+from pql.scoring.wording import phrase
 from pql.settings import load_settings
 
 ENTRIES = gallery.entries()
@@ -83,3 +84,13 @@ def test_the_page_is_current() -> None:
     """The page of the gallery is what its files say; `make docs` brings it there."""
     page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["gallery_page"]()
     assert (ROOT / "docs" / "reference" / "gallery.md").read_text() == page, "run `make docs`"
+
+
+def test_reasons_made_of_its_names_read_like_what_people_say() -> None:
+    """What a rep reads is made of the names one copies: no "3 logged ins", "values on 3 days", "3 words (texts)"."""
+    said = [phrase(e.definition, s, 3.0) for e in gallery.entries() for s in e.definition.signals if s.events]
+    silly = re.compile(
+        r"logged ins|set ups|\b(values|apis|apps|works|premiums|others|warneds?)\b|\(\w+\)|limits warned"
+    )
+    assert [text for text in said if silly.search(text)] == []
+    assert {"3 logins", "reports on 3 of the last 14 days"} <= set(said)
