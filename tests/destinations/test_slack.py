@@ -101,8 +101,8 @@ def test_whole_request(workspace, loopback, destination, make_order: Callable[..
                 "Activation ▰▰▰▰▰▰▱▱ 75 %    Score *82*  ▲31 since last night    Grade B1"
             ),
             line(
-                "*Why*  +25 turned on self-serve billing · +20 messages on 6 of the last 7 days · "
-                "+15 12 teammates invited · … and +27 from 4 others · −5 admin on free mail"
+                "*Why*  *+25* turned on self-serve billing · *+20* messages on 6 of the last 7 days · "
+                "*+15* 12 teammates invited · … and *+27* from 4 others · *−5* admin on free mail"
             ),
             line("*Champions*  Mia Chen (412 actions on 7 days) · Tom Ruiz (160 on 5)"),
             line("*Next*  they use 12 of 15 seats: offer the team plan"),

@@ -80,8 +80,8 @@ def test_example_of_the_product(alert: Alert) -> None:
         "🎯 Acme Inc just qualified · New business\n"
         "Mid-size (240 employees) · trial day 9 · owner <@U0DANA>\n"
         "Activation ▰▰▰▰▰▰▱▱ 75 %    Score *82*  ▲31 since last night    Grade B1\n"
-        "*Why*  +25 turned on self-serve billing · +20 messages on 6 of the last 7 days · +15 12 teammates invited"
-        " · … and +27 from 4 others · −5 admin on free mail\n"
+        "*Why*  *+25* turned on self-serve billing · *+20* messages on 6 of the last 7 days"
+        " · *+15* 12 teammates invited · … and *+27* from 4 others · *−5* admin on free mail\n"
         "*Champions*  Mia Chen (412 actions on 7 days) · Tom Ruiz (160 on 5)\n"
         "*Next*  they use 12 of 15 seats: offer the team plan\n"
         "Open in HubSpot"
@@ -172,7 +172,7 @@ def test_follow_up_is_short(alert: Alert) -> None:
     assert texts(blocks) == (
         "*⏳ Acme Inc is near a limit: seats used 92 % · Usage limit*\n"
         "Score 82 ▲31 · 75 % activated\n"
-        "*Why*  +25 turned on self-serve billing · +20 messages on 6 of the last 7 days\n"
+        "*Why*  *+25* turned on self-serve billing · *+20* messages on 6 of the last 7 days\n"
         "*Next*  they use 12 of 15 seats: offer the team plan"
     )
 

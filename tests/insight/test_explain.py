@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
-from tests.insight.conftest import TRIAL, ask
+from tests.insight.conftest import SETTINGS, TRIAL, ask
 
 from pql import insight, pipeline
 from pql.store import blocks
@@ -209,6 +209,20 @@ def test_nobody_is_told_apart_from_not_yet(trial: Story) -> None:
     with pytest.raises(UserError, match=r"No account is known as `emca` as of 2026-03-02 00:00\. Give its key"):
         ask(trial, "emca", T0)
     assert ask(trial, "org:acme", T0)["data_to"] == "2026-03-01T23:00:00"
+
+
+def test_a_name_that_is_nearly_right_is_offered(trial: Story) -> None:
+    """Half a name, or one with a slip, is answered with the accounts that may be meant."""
+    trial.settings(SETTINGS.replace("{plan: plan,", "{name: name, plan: plan,"))
+    for who, name in (("ada", "Kestrel Coffee Ltd"), ("bob", "Kestrel Media"), ("cy", "Acme Inc")):
+        trial.happens(who, T0 - HOUR, what="Message Sent", org=name[-3:], name=name)
+    load(trial)
+    with pytest.raises(UserError, match=r"Did you mean `Kestrel Coffee Ltd`\?"):
+        ask(trial, "kestrel coffee", T0)
+    with pytest.raises(UserError, match="Did you mean `Kestrel Coffee Ltd` or `Kestrel Media`"):
+        ask(trial, "Kestrel", T0)
+    with pytest.raises(UserError, match="Did you mean `Acme Inc`"):
+        ask(trial, "Acne Inc", T0)
 
 
 def flat(step: dict[str, Any]) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ def test_caps_and_the_scale_are_lines_of_their_own(scored, define):
         (90, "60 employees"),
         (67, "67 messages sent"),
         (-40, "limit of the scale (0–100)"),
-        (-12, "limit of value"),
+        (-12, "value counts 50 at most"),
         (-5, "pricing viewed once in the last 14 days"),
     ]
 

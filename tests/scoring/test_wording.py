@@ -105,11 +105,11 @@ def test_the_tree_shows_the_path_through_qualify(define, scored):
         + """
 criteria:
   fit: {employees: {min: 10}}
-  value: {any: [{habit: {min: 5}}, {messages: {min: 100}}]}
+  value: {any: [{habit: {min: 5}}, {messages: {min: 100}}, {free_mail: {is: false}}]}
 """
     )
     other = {f"signal.{s.name}": 0.0 for s in define(body).signals}
-    row = scored(body, other | {"signal.employees": None, "signal.habit": 6.0}).iloc[0]
+    row = scored(body, other | {"signal.employees": None, "signal.free_mail": True, "signal.habit": 6.0}).iloc[0]
     root = condition_tree(define(body), row)
     assert root.verdict == "false"
     path = root.parts[-1]
@@ -119,4 +119,5 @@ criteria:
     assert [(p.text, p.verdict) for p in found] == [
         ("habit at least 5 (messages on 6 of the last 7 days)", "true"),
         ("messages at least 100 (0 messages sent)", "false"),
+        ("free_mail is false (free mail)", "false"),
     ]

@@ -51,7 +51,7 @@ def _figures(found: Preview) -> Iterator[dict[str, Any]]:
     if found.outcome_known_to:
         yield row("  of these bought afterwards", lambda s: bought(s.outcome))
     yield row("alerts a day, on average", lambda s: rate(s.alerts_a_day))
-    yield row("  in the middle", lambda s: rate(s.median_a_day))
+    yield row("  median", lambda s: rate(s.median_a_day))
     yield row("  at most", lambda s: f"{s.most_a_day} on {s.busiest_day}" if s.busiest_day else "0")
     yield row("  by other triggers alone, in all", lambda s: str(s.other_alerts))
     yield row("days over the storm cap", lambda s: str(s.days_over_cap))

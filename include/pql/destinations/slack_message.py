@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pql.destinations import words
 from pql.destinations.slack_text import (
@@ -45,7 +45,8 @@ def full(alert: Alert, owner: str, *, record_url: str = "") -> list[Block]:
     """The blocks of a first message. `owner` is mrkdwn made by `owner_name` or a mention."""
     blocks: list[Block] = [{"type": "header", "text": plain(headline(alert), HEADER_LIMIT)}]
     blocks.append(section("\n".join(line for line in (_who(alert, owner), _numbers(alert)) if line)))
-    for label, text in (("Why", why(alert.reasons)), ("Champions", words.champions(alert.champions, safe))):
+    champions = words.champions(alert.champions, safe)
+    for label, text in (("Why", why(alert.reasons, strong=bold)), ("Champions", champions)):
         if text:
             blocks.append(section(f"{bold(label)}  {text}"))
     if alert.next_step:
@@ -62,7 +63,7 @@ def follow_up(alert: Alert) -> list[Block]:
     """The one block of a further message in a thread: what is new, in two or three lines."""
     numbers = [_score(alert), f"{alert.activation_pct} % activated"]
     lines = [f"{bold(headline(alert))}", " · ".join(numbers)]
-    top = why(alert.reasons, positives=2, negatives=0, others=False)
+    top = why(alert.reasons, positives=2, negatives=0, others=False, strong=bold)
     if top:
         lines.append(f"{bold('Why')}  {top}")
     if alert.next_step:
@@ -113,8 +114,11 @@ def why(
     positives: int = _POSITIVES_SHOWN,
     negatives: int = _NEGATIVES_SHOWN,
     others: bool = True,
+    strong: Callable[[str], str] = str,
 ) -> str:
     """The strongest reasons; what is left out is one sum, so that the line still adds up to the score (SEM-S1).
+
+    `strong` sets the points apart from a number that the reason begins with ("+15 12 teammates invited").
 
     >>> why([Reason(25, "billing"), Reason(20, "habit"), Reason(15, "seats"), Reason(7, "calls"), Reason(-5, "quiet")])
     '+25 billing · +20 habit · +15 seats · … and +7 from 1 other · −5 quiet'
@@ -122,13 +126,14 @@ def why(
     up = [reason for reason in reasons if reason.points > 0]
     down = [reason for reason in reasons if reason.points < 0]
     rest = up[positives:] + down[negatives:]
-    parts = [_said(reason) for reason in up[:positives]]
+    parts = [_said(reason, strong) for reason in up[:positives]]
     if others and rest:
-        parts.append(f"… and {words.signed(sum(r.points for r in rest))} from {words.count(len(rest), 'other')}")
-    parts += [_said(reason) for reason in down[:negatives]]
+        points = strong(words.signed(sum(reason.points for reason in rest)))
+        parts.append(f"… and {points} from {words.count(len(rest), 'other')}")
+    parts += [_said(reason, strong) for reason in down[:negatives]]
     if others:
         unknown = [reason for reason in reasons if reason.points == 0 and "unknown" in reason.text.lower()]
-        parts += [_said(reason) for reason in unknown[:_UNKNOWN_SHOWN]]
+        parts += [_said(reason, strong) for reason in unknown[:_UNKNOWN_SHOWN]]
     return " · ".join(parts)
 
 
@@ -157,8 +162,8 @@ def _arrow(points: int) -> str:
     return f"{'▲' if points > 0 else '▼'}{abs(points)}"
 
 
-def _said(reason: Reason) -> str:
-    return words.reason(reason, lambda text: safe(text, PHRASE_LIMIT))
+def _said(reason: Reason, strong: Callable[[str], str]) -> str:
+    return f"{strong(words.signed(reason.points))} {safe(reason.text, PHRASE_LIMIT)}"
 
 
 def _link(url: str) -> Block:

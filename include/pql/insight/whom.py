@@ -10,11 +10,14 @@ from sqlalchemy import select
 
 from pql import features, store
 from pql.definition.model import Definition
+from pql.located_yaml import did_you_mean
 from pql.pipeline.history import history_start
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.store.tables import members
 from pql.types import UserError
+
+MOST_OFFERED = 5  # names, where many begin alike
 
 
 def account_key(project: Project, wanted: str, *, now: datetime) -> str:
@@ -25,12 +28,13 @@ def account_key(project: Project, wanted: str, *, now: datetime) -> str:
     with store.reading(project.engine) as connection:
         if connection.execute(select(members.c.account_key).where(members.c.account_key == wanted).limit(1)).scalar():
             return wanted
-    found = _named(_latest(project, now), wanted)
+    known = _latest(project, now)
+    found = _named(known, wanted)
     keys = sorted(set(found["account_key"]))
     if len(keys) > 1:
         raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
     if not keys:
-        raise UserError(_nobody(project, wanted, now))
+        raise UserError(_nobody(project, wanted, now) + _nearly(known, wanted))
     return str(keys[0])
 
 
@@ -69,6 +73,18 @@ def _nobody(project: Project, wanted: str, now: datetime) -> str:
     if now <= datetime.combine(started, time(), project.zone):
         return f"{told}: history begins on {started}."
     return f"{told}. Give its key (`pql score` prints them), its name or its domain."
+
+
+def _nearly(rows: pd.DataFrame, wanted: str) -> str:
+    """Names that begin like it, else one written much like it; as the end of an error, "" if there is none."""
+    if "attr.name" not in rows:
+        return ""
+    names = sorted(set(rows["attr.name"].dropna().astype(str)))
+    begun = [name for name in names if name.casefold().startswith(wanted.strip().casefold())]
+    if 0 < len(begun) <= MOST_OFFERED:
+        return f" Did you mean {' or '.join(f'`{name}`' for name in begun)}?"
+    hint = did_you_mean(wanted, names, list_all=False)
+    return f" {hint[0].upper()}{hint[1:]}" if hint else ""
 
 
 def _first(project: Project) -> Definition:

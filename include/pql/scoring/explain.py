@@ -11,7 +11,7 @@ import pandas as pd
 from pql.definition.model import All, Any, Compare, Condition, Definition, Not
 from pql.scoring.conditions import evaluate
 from pql.scoring.entry import is_under
-from pql.scoring.reasons import Row, is_unknown, line_reason, words
+from pql.scoring.reasons import Row, is_unknown, limit_of, line_reason, words
 from pql.scoring.values import column, is_one_of
 from pql.scoring.wording import humanise, number
 
@@ -53,7 +53,7 @@ def score_lines(definition: Definition, row: Row) -> tuple[Line, ...]:
             points = int(row[name])
             found.append(Line(name, points, line_reason(definition, line, row, points).text))
             index += 1
-        found.append(Line(f"limit.{group.name}", int(row[f"limit.{group.name}"]), f"limit of {group.name}"))
+        found.append(Line(f"limit.{group.name}", int(row[f"limit.{group.name}"]), limit_of(group)))
     low, high = definition.score.scale
     found.append(Line("limit.scale", int(row["limit.scale"]), f"limit of the scale ({low}–{high})"))
     return tuple(found)
@@ -159,6 +159,6 @@ def _wanted(condition: Compare, size: str) -> str:
     if condition.exists is not None:
         return "known" if condition.exists else "not known"
     if condition.one_of is not None:
-        return "is " + " or ".join(str(v) for v in condition.one_of)
+        return "is " + " or ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in condition.one_of)
     bounds = (("at least", condition.min), ("at most", condition.max))
     return " and ".join(f"{word} {number(bound)}" for word, bound in bounds if bound is not None)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pql.definition.model import Definition, ScoreLine
+from pql.definition.model import Definition, ScoreGroup, ScoreLine
 from pql.scoring.values import is_one_of
-from pql.scoring.wording import humanise, phrase, titled
+from pql.scoring.wording import humanise, number, phrase, titled
 from pql.types import Reason
 
 Row = Mapping[str, Any] | pd.Series
@@ -29,10 +29,19 @@ def reasons(definition: Definition, row: Row, *, zeros: bool = False) -> tuple[R
             if reason.points or zeros or is_unknown(row.get(f"signal.{line.signal}")):
                 found.append(reason)
             index += 1
-        found += _limit(int(row[f"limit.{group.name}"]), f"limit of {group.name}")
+        found += _limit(int(row[f"limit.{group.name}"]), limit_of(group))
     low, high = definition.score.scale
     found += _limit(int(row["limit.scale"]), f"limit of the scale ({low}–{high})")
     return tuple(sorted(found, key=lambda r: (r.points <= 0, r.points == 0, -abs(r.points))))
+
+
+def limit_of(group: ScoreGroup) -> str:
+    """Why points of a group do not count.
+
+    >>> limit_of(ScoreGroup("value", (), max=50))
+    'value counts 50 at most'
+    """
+    return f"{group.name} counts {number(group.max)} at most" if group.max is not None else f"no limit of {group.name}"
 
 
 def _limit(points: int, text: str) -> list[Reason]:

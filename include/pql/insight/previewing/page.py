@@ -30,7 +30,17 @@ def _code(text: str) -> Markup:
     return Markup("").join(parts)
 
 
-_TEMPLATES.filters.update(rate=rate, bought=bought, code=_code)
+def _points(reason: str) -> Markup:
+    """A reason whose points stand apart from the number it may begin with.
+
+    >>> _points("+15 3,993 employees")
+    Markup('<b>+15</b> 3,993 employees')
+    """
+    points, _, said = reason.partition(" ")
+    return Markup("<b>{}</b> {}").format(points, said)
+
+
+_TEMPLATES.filters.update(rate=rate, bought=bought, code=_code, points=_points)
 MOST = 300  # accounts of a group on the page
 
 

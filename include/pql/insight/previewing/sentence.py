@@ -42,14 +42,24 @@ def bought(outcome: Outcome) -> str:
         return "unknown" if outcome.accounts else "–"
     parts = [f"{outcome.bought} of {outcome.accounts}"]
     if outcome.bought and outcome.median_days_to_buy is not None:
-        parts[0] += f" (after {rate(outcome.median_days_to_buy)} days in the middle)"
+        parts[0] += f" (median {rate(outcome.median_days_to_buy)} days after)"
     if outcome.customers_before:
         parts.append(f"{outcome.customers_before} were customers before")
     if outcome.unknown:
         parts.append(f"{outcome.unknown} unknown")
     if outcome.not_yet:
-        parts.append(f"{outcome.not_yet} not yet, in {outcome.least_days_had} to {outcome.most_days_had} days")
+        parts.append(f"{outcome.not_yet} not yet, {_had(outcome.least_days_had or 0, outcome.most_days_had or 0)}")
     return "; ".join(parts)
+
+
+def _had(least: int, most: int) -> str:
+    """
+    >>> _had(2, 29), _had(1, 1), _had(0, 0)
+    ('in 2 to 29 days', 'in 1 day', 'less than a day after the alert')
+    """
+    if most == 0:
+        return "less than a day after the alert"
+    return f"in {counted(most, 'day')}" if least == most else f"in {least} to {counted(most, 'day')}"
 
 
 def moved(accounts: Sequence[Account]) -> tuple[int, int]:
