@@ -38,7 +38,7 @@ NOT_HERE = {  # beginning of a command → what runs it, or why nothing does
     "TOKEN=": "the same",
     "AIRFLOW=": "a variable for the two above",
     "AIRFLOW_CONN_": "tests/docs/test_connect.py reads it as a connection",
-    "export PQL_SETTINGS=.demo": "points at the demo's lake, which tests do not have",
+    "source .demo/env": "points at the demo's lake, which tests do not have",
     "python -m pql.sandbox": "it would run for ever; tests/sandbox begins one in many ways",
     "python - > sandbox.env": "tests/docs/test_commands.py gives the same connections to every command",
     ". ./sandbox.env": "the same",

@@ -18,7 +18,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CLI: Any = typer.main.get_command(app)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 AIRFLOW = {"dags unpause", "backfill create"}
-ELSEWHERE = {"curl", "export", "git", "python", "python3", "sed", ".", "AIRFLOW", "TOKEN"}
+ELSEWHERE = {"curl", "export", "git", "python", "python3", "sed", "source", ".", "AIRFLOW", "TOKEN"}
 
 
 def name(page: Path) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 EMOJI = {
     "dart": "🎯", "fire": "🔥", "rocket": "🚀", "warning": "⚠️", "tada": "🎉", "eyes": "👀", "bell": "🔔",
+    "hourglass_flowing_sand": "⏳", "rotating_light": "🚨", "raised_hand": "✋", "grey_question": "❔",
+    "chart_with_downwards_trend": "📉",
     "chart_with_upwards_trend": "📈", "zzz": "💤", "white_check_mark": "✅", "x": "❌", "wave": "👋",
 }  # fmt: skip
 _STYLES = (
