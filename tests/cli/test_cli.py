@@ -139,6 +139,8 @@ def test_the_whole_line_by_hand(pql, home):
     assert (waiting["subject"], waiting["why_silent"]) == ("user:ada", "baseline")
     assert pql("--home", home, "deliver").out == "nothing was due\n"
     assert "released 1 openings" in pql("--home", home, "release", "--top", 1).out
+    again = pql("--home", home, "release", "--episode", waiting["episode"]).out
+    assert f"not released, as no stay of that number is open and silent: {waiting['episode']}" in again
     assert {row["state"] for row in json.loads(pql("--home", home, "deliveries", "-f", "json").out)} == {"pending"}
     assert "Alert" in pql("--home", home, "explain", "user:ada").out
 

@@ -100,6 +100,8 @@ def release(
                     connection, now=now(), episode_ids=episode or None, definition=definition, top=top
                 )
             print(f"released {len(done.episode_ids)} openings: {done.queued.pending} deliveries are due (pql deliver)")
+            if left := sorted({*(episode or ())} - {*done.episode_ids}):
+                print(f"not released, as no stay of that number is open and silent: {', '.join(map(str, left))}")
             return
         with store.reading(opened.engine) as connection:
             found = outbox.list_silent(connection, definition=definition, limit=limit)
