@@ -33,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
+_running: list[LocalAirflow] = []
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """An Airflow nobody needs any more is stopped at once: it takes a share of the machine from the other tests."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        while _running:
+            _running.pop().stop()
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Slack, HubSpot and webhooks that remember what they were told."""
@@ -55,6 +65,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, sandbox: Server) -> Iterat
         **connections(sandbox.url),
     }
     with LocalAirflow(home=home / "airflow", environment=environment) as running:
+        _running.append(running)
         running.wait_for_dags("nightly_scores", "deliver")
         yield running
 
