@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.flow.conftest import DAY, HOUR, T0, days_before, same
+from tests.flow.conftest import DAY, HOUR, T0, another, days_before, same
 
 from pql import pipeline
 
@@ -168,3 +168,13 @@ def test_a_backfill_leaves_the_ledger_as_it_is(story):
     assert not any(each["live"] for each in summaries)
     assert story.snapshot("nightly", T0 - 9 * DAY)["would_have_announced"].sum() == 1
     assert story.deliver() == {}
+
+
+def test_what_a_draft_would_announce_is_told_apart(story):
+    """PRODUCT-D6: a draft is computed and silent; what a night would have announced counts live definitions only."""
+    story.define(another("rough", "Rough", 3).replace("status: live", "status: draft"), "rough")
+    story.happens("ada", *days_before(T0, 12, 11, 10))
+    story.run("nightly", T0)
+    summary = story.run("nightly", T0 - 9 * DAY)
+    told = {name: each["would_have_announced"] for name, each in summary["by_definition"].items()}
+    assert (summary["would_have_announced"], told) == (1, {"habit": 1, "rough": 1})

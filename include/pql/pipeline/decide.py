@@ -103,7 +103,8 @@ def decide_run(
     summary = empty_summary(
         reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {}, fresh=fresh, drops=drops
     )
-    count_evaluated(summary, {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated})
+    frames = {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated}
+    count_evaluated(summary, frames, [e.definition.id for e in evaluated if e.definition.status == "live"])
     if not live:
         return summary
     ordered = sorted(evaluated, key=lambda e: (e.definition.priority, e.definition.id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -52,10 +52,12 @@ def empty_summary(
     }
 
 
-def count_evaluated(summary: dict[str, Any], evaluated: Mapping[str, tuple[pd.DataFrame, int]]) -> None:
-    """Add each definition's snapshot and how many it would have announced."""
+def count_evaluated(
+    summary: dict[str, Any], evaluated: Mapping[str, tuple[pd.DataFrame, int]], live: Collection[str]
+) -> None:
+    """Add each definition's snapshot and how many it would have announced; in all, of those that are live."""
     summary["evaluated"] = len({key for frame, _ in evaluated.values() for key in frame["account_key"]})
-    summary["would_have_announced"] = sum(would for _, would in evaluated.values())
+    summary["would_have_announced"] = sum(would for name, (_, would) in evaluated.items() if name in live)
     summary["by_definition"] |= {
         name: {"evaluated": len(frame), "qualified": int(frame["qualified"].sum()), "would_have_announced": would}
         for name, (frame, would) in evaluated.items()
