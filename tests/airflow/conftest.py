@@ -36,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _running: list[LocalAirflow] = []
 
 
+@pytest.hookimpl(trylast=True)  # what the last test used is put right first, and may need it
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """An Airflow nobody needs any more is stopped at once: it takes a share of the machine from the other tests."""
     if nextitem is None or nextitem.path.parent != item.path.parent:
