@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Browser, FrameLocator, Page, expect
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from tests.airflow.conftest import CHROMIUM, DATA, EXAMPLE
 
 from pql import pipeline, store
@@ -17,8 +17,9 @@ from pql.connections import from_environment
 from pql.orchestration.local_airflow import LocalAirflow
 from pql.pipeline.project import opened
 from pql.settings import Paths
-from pql.store.tables import deliveries, episodes
+from pql.store.tables import deliveries, episodes, metadata
 
+DAGS = ("hourly_signals", "nightly_scores", "deliver")
 DECEMBER = datetime(2018, 12, 1, tzinfo=UTC)
 PATIENCE_MS = 60_000  # for one thing on a page; a busy machine draws slowly
 
@@ -33,19 +34,28 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def paths(airflow: LocalAirflow) -> Iterator[Paths]:
-    """Airflow's project after a baseline night, with everybody silent; nothing is sent while these tests run."""
+    """Airflow's project with an emptied ledger after a baseline night, everybody silent; no DAG runs meanwhile.
+
+    Emptied because a night that Airflow itself ran, years later, would have decided about everybody already.
+    """
     found = Paths(
         settings=EXAMPLE / "settings.yaml",
         definitions=EXAMPLE,
         lake=airflow.environment["PQL_LAKE"],
         ledger=airflow.environment["PQL_LEDGER"],
     )
+    were_running = [dag for dag in DAGS if not airflow.call("GET", f"/dags/{dag}")["is_paused"]]
+    for dag in were_running:
+        airflow.call("PATCH", f"/dags/{dag}", json={"is_paused": True})
+        airflow.wait_for_runs(dag, 0)
     with opened(found, from_environment(airflow.environment)) as project:
+        with store.writing(project.engine) as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(delete(table))
         pipeline.run(project, "nightly", as_of=DECEMBER, now=DECEMBER)
-    was_paused = airflow.call("GET", "/dags/deliver")["is_paused"]
-    airflow.call("PATCH", "/dags/deliver", json={"is_paused": True})
     yield found
-    airflow.call("PATCH", "/dags/deliver", json={"is_paused": was_paused})
+    for dag in were_running:
+        airflow.unpause(dag)
 
 
 @pytest.fixture
