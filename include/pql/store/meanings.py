@@ -35,6 +35,7 @@ TABLES: Mapping[str, str] = {
     "deliveries": "The outbox: one action on one destination, with its state, its lease, and its receipt or reason.",
     "delivery_causes": "Which episodes and occurrences caused a delivery; several when definitions share a message.",
     "paces": "When the next send to a channel or portal may leave: one pace for all workers.",
+    "storm_answers": "What a person answered when a run was held as a storm: the first answer, with who and why.",
     "ops_states": "What ops were last told of each thing that is watched.",
 }
 
@@ -144,6 +145,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "name": "destination and channel, or the destination alone",
         "free_at": "when the next send may leave",
         "held_until": "until when the destination asked to be left alone",
+    },
+    "storm_answers": {
+        "run_id": "the run whose deliveries were held",
+        "answer": "`approved` (they went out), `rejected` (they were suppressed) or `digest` (one message instead)",
+        "who": "who answered: the login in Airflow or on the page, the system's user on the command line",
+        "why": "the reason given",
+        "origin": "`airflow`, `page` or `cli`: where it was answered",
+        "answered_at": "when",
+        "deliveries": "how many deliveries were still held and followed the answer",
     },
     "ops_states": {
         "name": "`dag:`, `source:`, `quarantine:`, `volume:` or `destination:` and a name, `outbox:held`, "

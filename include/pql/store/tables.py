@@ -246,6 +246,19 @@ paces = Table(
     Column("held_until", DateTime),  # its destination asked to be left alone
 )
 
+# What a person answered when a run was held. One row a run: the first answer is the one that was carried out.
+storm_answers = Table(
+    "storm_answers",
+    metadata,
+    Column("run_id", _Id, ForeignKey("runs.id"), primary_key=True, autoincrement=False),
+    Column("answer", String(20), nullable=False),  # approved | rejected | digest
+    Column("who", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("origin", String(20), nullable=False),  # airflow | page | cli
+    Column("answered_at", DateTime, nullable=False),
+    Column("deliveries", Integer, nullable=False),  # how many it was about
+)
+
 ops_states = Table(
     "ops_states",
     metadata,
@@ -273,4 +286,5 @@ __all__ = [
     "rekeyed",
     "runs",
     "sources",
+    "storm_answers",
 ]
