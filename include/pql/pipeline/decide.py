@@ -175,7 +175,7 @@ class _Run:
             factor=self.project.settings.storm_factor,
         )
         why = [str(drop) for drop in self.drops]
-        why += [f"{announced} accounts at once, the cap is {cap}"] if announced > cap else []
+        why += [self._too_many(announced, cap)] if announced > cap else []
         hold = bool(why)
         queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold)
         summary |= {
@@ -195,6 +195,13 @@ class _Run:
             summary=summary,
         )
         return summary
+
+    def _too_many(self, announced: int, cap: int) -> str:
+        settings = self.project.settings
+        return (
+            f"{announced} accounts at once: at most {cap} may be announced "
+            f"({settings.storm_factor:g} times the busiest run of 14 days, no fewer than {settings.storm_floor})"
+        )
 
     def _decisions(self, connection: Connection, each: Evaluated, complete: bool) -> Decisions:
         definition = each.definition
