@@ -95,8 +95,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "released_at": "when a person announced a silent one after all",
         "alert": "what was said, or would have been; removed some time after it has closed (`alerts_days`)",
         "unqualified_since": "moment since which every evaluation said no; long enough, and it closes",
-        "close_reason": "`left`, `excluded`, `only`, `won`, `blocked`, `merged` (two accounts became one) or "
-        "`forgotten`",
+        "close_reason": "`left`, `excluded`, `only`, `won`, `blocked`, `merged` (two accounts became one), "
+        "`retracted` (by late or corrected data it had never begun) or `forgotten`",
         "returns_after": "end of the cooldown",
     },
     "occurrences": {
@@ -116,14 +116,18 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "opening, play, action and destination",
         "run_id": "the run that wanted it; NULL: released by hand",
         "destination": "name in the settings",
-        "kind": "`slack`, `crm_task`, `crm_update` or `webhook`",
+        "kind": "`slack`, `crm_task`, `crm_update` or `webhook`; what takes one back: `slack_retract`, `crm_task_close` "
+        "or `webhook_retract`",
         "lane": "what it shares a message with: a channel, a person, the task list, a CRM record, a webhook",
         "options": "the play's options, templates filled in; emptied when old",
         "alert": "what it says; people and reasons are removed when old (`alerts_days`)",
         "thread_of": "the message it answers under",
+        "retracts": "the delivery it takes back: it waits until that one is over, and is nothing if it never arrived",
         "state": "`held`, `pending`, `claimed`, `sending`, `ambiguous`, `delivered`, `dead` or `suppressed`",
         "created_at": "when it was queued",
         "not_before": "when it is due",
+        "gather_at": "until then it waits for a digest, or for working hours; then the messages of its lane are put into "
+        "one table if they are many, and it is NULL",
         "attempt": "attempts made; being told to wait is none",
         "lease_owner": "the worker that has it: machine, process and when that began",
         "lease_until": "when another worker may take it",

@@ -139,7 +139,7 @@ episodes = Table(
     Column("alert", JSON),  # what would be, or was, said
     Column("unqualified_since", DateTime),  # as-of since which every evaluation said no (SEM-Q4)
     Column("closed_as_of", DateTime),
-    Column("close_reason", String(50)),  # left | excluded | blocked | won | only | merged
+    Column("close_reason", String(50)),  # left | excluded | blocked | won | only | merged | retracted
     Column("returns_after", DateTime),  # cooldown end
     Index(
         "uq_episodes_open",
@@ -198,7 +198,8 @@ deliveries = Table(
     Column("key", String(200), nullable=False, unique=True),  # idempotency key, sent along
     Column("run_id", _Id, ForeignKey("runs.id")),
     Column("destination", String(100), nullable=False),
-    Column("kind", String(20), nullable=False),  # slack | crm_task | crm_update | webhook
+    # slack | crm_task | crm_update | webhook, and slack_retract | crm_task_close | webhook_retract, which take one back
+    Column("kind", String(20), nullable=False),
     Column("account_key", String(400), nullable=False),
     Column("subject_key", String(400), nullable=False),
     Column("lane", String(400), nullable=False),  # what it shares a message with: channel, task queue, property, url
@@ -209,6 +210,7 @@ deliveries = Table(
     Column("state", String(20), nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("not_before", DateTime, nullable=False),
+    Column("gather_at", DateTime),  # when messages of its lane are gathered; until then nobody claims it
     Column("attempt", Integer, nullable=False, default=0),
     Column("lease_owner", String(100)),
     Column("lease_until", DateTime),
@@ -217,8 +219,11 @@ deliveries = Table(
     Column("finished_at", DateTime),
     Column("receipt", JSON),
     Column("reason", Text),
+    Column("retracts", _Id),  # the delivery it takes back; it waits for its end
     Index("ix_deliveries_due", "state", "not_before"),
+    Index("ix_deliveries_gather", "gather_at"),
     Index("ix_deliveries_account", "account_key", "lane", "created_at"),
+    Index("ix_deliveries_retracts", "retracts"),
 )
 
 # Why a delivery exists: the guard of "one delivery per (episode or occurrence, play, action, destination)".
