@@ -126,8 +126,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "state": "`held`, `pending`, `claimed`, `sending`, `ambiguous`, `delivered`, `dead` or `suppressed`",
         "created_at": "when it was queued",
         "not_before": "when it is due",
-        "gather_at": "until then it waits for a digest or for working hours; then the messages of its lane are put into "
-        "one table if they are many, and it is NULL",
+        "gather_at": "until then it waits for a digest or for working hours; then the messages of its lane are put "
+        "into one table if they are many, and it is NULL",
         "attempt": "attempts made; being told to wait is none",
         "lease_owner": "the worker that has it: machine, process and when that began",
         "lease_until": "when another worker may take it",

@@ -1,0 +1,194 @@
+"""Many messages to one channel in, one table with the messages in its thread out: a digest instead of a flood.
+
+The table is a delivery of its own, written here and made only when it is sent (`outbox.listing`), of what may then
+still be said. The gathered messages answer under it, each with its own key, check and receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
+
+from pql.outbox import threads
+from pql.plays.model import load_alert
+from pql.store.instants import to_naive
+from pql.store.tables import deliveries
+from pql.store.upsert import upsert
+from pql.types import Alert
+
+AT_ONCE = "At once"
+DIGEST = "Digest"
+
+Rows = Sequence[Row[Any]]
+
+
+def gather(conn: Connection, delivery_ids: Collection[int], *, now: datetime, title: str) -> tuple[int, ...]:
+    """Put unsent Slack messages (held or pending) under one table per lane, make all due; return the tables' ids.
+
+    What else is among the ids is left alone. A message whose account was already told of in that channel within 24
+    hours answers there (SEM-D5) and stands in no table, nor does one that would stand in it alone: both are made due
+    by themselves. Doing it again adds nothing and returns the same.
+    """
+    wanted = [deliveries.c.id.in_(sorted(delivery_ids)), deliveries.c.state.in_(("held", "pending"))]
+    rows = _unsent(conn, wanted)
+    hung = {row.thread_of for row in rows if row.state == "pending" and row.thread_of is not None}
+    loose = [row for row in rows if row.state == "held" or row.thread_of is None]
+    new = _by_lane(conn, loose, lambda accounts, lane: title if accounts > 1 else None, now)
+    return tuple(sorted({*new, *_tables_among(conn, hung)}))
+
+
+def gather_due(conn: Connection, *, now: datetime, above: int | None = None) -> tuple[int, ...]:
+    """Gather what has waited for this moment; return the ids of new tables.
+
+    A lane with more than `above` accounts gets one table of all of them, digest or not; else two or more messages of
+    a digest share one, and the others become due as they are. Safe with several workers: whoever comes second finds
+    nothing left to gather.
+    """
+    wanted = [deliveries.c.gather_at <= to_naive(now), deliveries.c.state == "pending"]
+    if not conn.execute(select(exists().where(*wanted))).scalar():
+        return ()
+    rows = _unsent(conn, wanted)
+    many: set[str] = set()
+    for (destination, lane), group in _lanes(rows):
+        if above is not None and len({row.account_key for row in group}) > above:
+            many.add(f"{destination}|{lane}")
+
+    def is_digest(row: Row[Any]) -> bool:
+        return row.options.get("how") == "digest" and f"{row.destination}|{row.lane}" not in many
+
+    def at_once(accounts: int, _lane: str) -> str | None:
+        return AT_ONCE if above is not None and accounts > above else None
+
+    digests = [row for row in rows if is_digest(row)]
+    others = [row for row in rows if not is_digest(row)]
+    title = f"{DIGEST} of {now:%Y-%m-%d}"
+    new = _by_lane(conn, digests, lambda accounts, lane: title if accounts > 1 else None, now)
+    return tuple(sorted([*new, *_by_lane(conn, others, at_once, now)]))
+
+
+def is_waiting(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that there is something to gather at `now`."""
+    return exists().where(deliveries.c.gather_at <= to_naive(now), deliveries.c.state == "pending")
+
+
+def _unsent(conn: Connection, wanted: Sequence[ColumnElement[bool]]) -> Rows:
+    """The rows, locked: a second worker waits here, and then finds them gathered."""
+    unsent = [deliveries.c.kind == "slack", deliveries.c.sent_at.is_(None)]
+    return conn.execute(select(deliveries).where(*wanted, *unsent).order_by(deliveries.c.id).with_for_update()).all()
+
+
+def _lanes(rows: Rows) -> Iterable[tuple[tuple[str, str], list[Row[Any]]]]:
+    def lane(row: Row[Any]) -> tuple[str, str]:
+        return row.destination, row.lane
+
+    return [(name, list(group)) for name, group in groupby(sorted(rows, key=lane), key=lane)]
+
+
+def _by_lane(conn: Connection, rows: Rows, titled: Callable[[int, str], str | None], now: datetime) -> list[int]:
+    """Make the rows due, under a table where `titled` (of the number of accounts and the lane) gives it a title."""
+    tables = []
+    _mark(conn, rows, gather_at=to_naive(now))  # nobody answers under what is not settled yet
+    for (_, lane), group in _lanes(rows):
+        loose = [row for row in group if not _answers(conn, row, now)]
+        title = titled(len({row.account_key for row in loose}), lane)
+        options = _address(lane, loose)
+        if title is None or options is None:
+            for row in loose:  # one by one: the first of an account is what its others answer under
+                _release(conn, [row], threads.parent_of(conn, row, now=now), now)
+            continue
+        table = _table(conn, loose, options, title, now)
+        _release(conn, loose, table, now)
+        tables.append(table)
+    return tables
+
+
+def _answers(conn: Connection, row: Row[Any], now: datetime) -> bool:
+    """Whether the account was told of lately, so that the message goes into that thread; if so it is made due there."""
+    parent = threads.parent_of(conn, row, now=now)
+    if parent is not None:
+        _release(conn, [row], parent, now)
+    return parent is not None
+
+
+def _release(conn: Connection, rows: Rows, thread_of: int | None, now: datetime) -> None:
+    at = to_naive(now)
+    _mark(conn, rows, state="pending", not_before=at, gather_at=None, thread_of=thread_of, reason=None)
+
+
+def _mark(conn: Connection, rows: Rows, **values: Any) -> None:
+    conn.execute(update(deliveries).where(deliveries.c.id.in_([row.id for row in rows])).values(values))
+
+
+def _address(lane: str, rows: Rows) -> dict[str, Any] | None:
+    """Where the table goes, as options of a Slack action; None where there is nobody to send it to."""
+    said: dict[str, Any] = {"table": True}
+    if rows and all(row.options.get("hours") == "any" for row in rows):
+        said["hours"] = "any"
+    name = lane.removeprefix("slack:")
+    person = name.removeprefix("dm:")
+    if person == name:
+        return {**said, "channel": name}
+    if "@" not in person:
+        return None
+    channel = next((row.options["channel"] for row in rows if row.options.get("channel")), "")
+    instead = {"channel": channel} if channel and not str(channel).startswith("dm:") else {}
+    return {**said, "dm": person, **instead}
+
+
+def _table(conn: Connection, rows: Rows, options: dict[str, Any], title: str, now: datetime) -> int:
+    first = rows[0]
+    key = _key(first.destination, first.lane, [row.key for row in rows])
+    runs = {row.run_id for row in rows}
+    about = f"{threads.TABLE}{first.lane}"[:400]
+    statement = upsert(conn, deliveries).values(
+        key=key,
+        run_id=runs.pop() if len(runs) == 1 else None,
+        destination=first.destination,
+        kind="slack",
+        account_key=about,
+        subject_key=about,
+        lane=first.lane,
+        options=options,
+        alert=asdict(_alert([load_alert(row.alert) for row in rows], title, about, now)),
+        state="pending",
+        created_at=to_naive(now),
+        not_before=to_naive(now),
+    )
+    conn.execute(statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]))
+    found: int = conn.execute(select(deliveries.c.id).where(deliveries.c.key == key)).scalar_one()
+    return found
+
+
+def _key(destination: str, lane: str, members: Sequence[str]) -> str:
+    """The table's idempotency key: of what it lists and where, so that gathering the same again makes no second one."""
+    parts = [threads.TABLE, destination, lane, *sorted(members)]
+    return "pql-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+
+
+def _alert(listed: Sequence[Alert], title: str, about: str, now: datetime) -> Alert:
+    """What the table says of itself: "Digest of 2026-03-09 lists 12 accounts"."""
+    accounts = len({alert.account_key for alert in listed})
+    return Alert(
+        headline=f"lists {accounts} account{'' if accounts == 1 else 's'}",
+        definitions=tuple(dict.fromkeys(name for alert in listed for name in alert.definitions)),
+        titles=tuple(dict.fromkeys(name for alert in listed for name in alert.titles)),
+        subject_key=about,
+        account_key=about,
+        account_name=title,
+        as_of=now.isoformat(),
+        score=max(alert.score for alert in listed),
+        activation_pct=0,
+        grade="",
+        grade_10=0,
+    )
+
+
+def _tables_among(conn: Connection, ids: Collection[int]) -> list[int]:
+    query = select(deliveries.c.id).where(deliveries.c.id.in_(sorted(ids)), threads.is_table(deliveries))
+    return list(conn.execute(query).scalars())
