@@ -192,6 +192,12 @@ class Alert:
 
 Outcome = Literal["delivered", "not_sent", "ambiguous", "rejected"]
 
+# What a play does, and what takes such a one back.
+DeliveryKind = Literal[
+    "slack", "crm_task", "crm_update", "webhook",
+    "slack_retract", "crm_task_close", "webhook_retract",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Order:
@@ -199,10 +205,11 @@ class Order:
 
     delivery_id: int
     key: str  # idempotency key, the same on every attempt
-    kind: Literal["slack", "crm_task", "crm_update", "webhook"]
-    options: Mapping[str, Any]  # rendered options of the action (channel, subject, due …)
+    kind: DeliveryKind
+    options: Mapping[str, Any]  # rendered options of the action (channel, subject, due …); of a retraction its `reason`
     alert: Alert
-    thread: Mapping[str, Any] | None = None  # receipt of the message to answer under
+    # receipt of the message to answer under; of a retraction the receipt of what it takes back, with that one's `key`
+    thread: Mapping[str, Any] | None = None
     attempt: int = 1
     # receipts of what surely stands in the same place: a history that does not show them shows nothing
     witnesses: tuple[Mapping[str, Any], ...] = ()

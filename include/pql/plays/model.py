@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pql.types import Alert, Champion, Reason
+from pql.types import Alert, Champion, DeliveryKind, Reason
 
-Kind = Literal["slack", "crm_task", "crm_update", "webhook"]
+Kind = DeliveryKind
 
 
 @dataclass(frozen=True)
