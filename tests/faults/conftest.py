@@ -190,6 +190,6 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def line(ledger_url: str, tmp_path: Path) -> Iterator[Line]:
     clock = Clock()
     engine = store.connect(ledger_url)
-    with Server(tmp_path / "sandbox", clock=clock, paced_by_clock=True) as sandbox:
+    with Server(tmp_path / "sandbox", clock=clock, paced_by_clock=True, company_at=T0) as sandbox:
         yield Line(ledger_url, engine, sandbox, clock, _a_company(sandbox))
     engine.dispose()

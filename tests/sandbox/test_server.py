@@ -6,11 +6,13 @@ import json
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
 
 from pql.sandbox import Server, connections
+from pql.sandbox.credentials import HUBSPOT_TOKEN
 
 
 def test_the_process_says_where_it_is_and_stands_still_in_time(tmp_path: Path) -> None:
@@ -67,3 +69,17 @@ def test_its_connections_open_every_door(sandbox: Server) -> None:
         answer = requests.get(url, headers=headers, timeout=10)
         assert answer.ok
         assert answer.json().get("ok", True)
+
+
+def test_a_company_that_stands_still_takes_what_is_written(tmp_path: Path) -> None:
+    """With `company_at` years of the clock bring no record of the simulation; a task written then is there."""
+    now = [datetime(2026, 3, 2, tzinfo=UTC)]
+    with Server(tmp_path, clock=lambda: now[0], company_at=now[0]) as sandbox:
+        ask = {"headers": {"Authorization": f"Bearer {HUBSPOT_TOKEN}"}, "timeout": 30}
+        objects = f"{sandbox.url}/hubspot/crm/v3/objects"
+        before = requests.get(f"{objects}/companies", params={"limit": 100}, **ask).json()
+        now[0] += timedelta(days=700)
+        assert requests.get(f"{objects}/companies", params={"limit": 100}, **ask).json() == before
+        task = {"hs_timestamp": "2026-03-02T00:00:00Z", "hs_task_subject": "Call"}
+        assert requests.post(f"{objects}/tasks", json={"properties": task}, **ask).status_code == 201
+    assert [effect["at"] for effect in sandbox.effects()] == [now[0].isoformat()]

@@ -59,7 +59,7 @@ class Crm:
             made = self._created[key]
             found = {**made, "properties": dict(made["properties"])}
         elif key in self._simulated():
-            found = _state(self._simulated()[key], self.world.now_s())
+            found = _state(self._simulated()[key], self.world.company_s())
         else:
             raise HubSpotError(404, "OBJECT_NOT_FOUND", "resource not found", context={"id": [object_id]})
         for at, properties in self._overlay.get(key, []):
@@ -229,7 +229,7 @@ class Crm:
                 raise invalid_values([(name, "CONFLICTING_UNIQUE_VALUE", f"{holder} already has that value.")])
 
     def _simulated(self) -> Mapping[Link, Record]:
-        now = self.world.now_s()
+        now = self.world.company_s()
         if self._base[0] != now:
             self._base = (now, records(self.world.seed, now))
             self._back = {}

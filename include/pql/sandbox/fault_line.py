@@ -37,7 +37,7 @@ class FaultLine:
 
     def __init__(self, app: App, faults: Faults, clock: Callable[[], datetime]) -> None:
         self._app, self._faults, self._clock = app, faults, clock
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: dict[asyncio.Task[None], datetime] = {}
         self._strikes: dict[How, Strike] = {
             "lost": self._lost,
             "late": self._acts_late,
@@ -52,6 +52,10 @@ class FaultLine:
             await self._app(scope, receive, send)
         else:
             await self._strikes.get(fault.how, self._instead)(fault, scope, receive, send)
+
+    def landing_at(self) -> datetime | None:
+        """When the next request that is late will have its effect, None if none is under way."""
+        return min(list(self._late.values()), default=None)
 
     async def _instead(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.acts:
@@ -75,8 +79,8 @@ class FaultLine:
             await self._app(scope, _again(body), _nowhere)
 
         task = asyncio.create_task(later())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        self._late[task] = at
+        task.add_done_callback(self._late.pop)
         await _broken(send)
 
     async def _partial(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:

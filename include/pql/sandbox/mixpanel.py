@@ -45,7 +45,7 @@ def router(world: World) -> APIRouter:
         except RefusedError as refused:
             world.refuse("mixpanel", "GET /api/2.0/export", f"{refused.status} {refused}")
             return JSONResponse({"error": str(refused), "status": "error"}, refused.status, refused.headers)
-        lines = (_render(sent, query) for sent in query.select(world.seed, world.now_s()))
+        lines = (_render(sent, query) for sent in query.select(world.seed, world.company_s()))
         if "gzip" in request.headers.get("accept-encoding", ""):
             return StreamingResponse(_gzip(lines), media_type="text/plain", headers={"Content-Encoding": "gzip"})
         return StreamingResponse(_joined(lines), media_type="text/plain")

@@ -27,7 +27,7 @@ from pql.sandbox.world import World
 HOST = "127.0.0.1"
 
 
-def create_app(world: World, faults: Faults) -> Any:
+def create_app(world: World, faults: Faults) -> FaultLine:
     """The ASGI application of a world."""
     app = FastAPI(title="PQL sandbox", docs_url=None, redoc_url=None, openapi_url=None)
     workspace, crm = Workspace(world), Crm(world)
@@ -63,9 +63,13 @@ class Server:
         host: str = HOST,
         limits: bool = True,
         paced_by_clock: bool = False,
+        company_at: datetime | None = None,
     ) -> None:
+        """`paced_by_clock`: limits are measured by `clock`. `company_at`: the simulated company stands still there, so
+        that an hour of `clock` costs nothing; what clients write goes on.
+        """
         self._log = EffectsLog(Path(state_dir))
-        self.world = World(seed, clock or system_clock, self._log, limits)
+        self.world = World(seed, clock or system_clock, self._log, limits, company_at=company_at)
         if paced_by_clock:  # limits in the simulated time, for stories that sleep by turning the clock
             self.world.seconds = lambda: self.world.now().timestamp()
         self.faults = Faults(self.world.now)
@@ -75,8 +79,8 @@ class Server:
         self._socket.listen()  # whoever is told the address may call at once; answers begin when serving does
         self.port = int(self._socket.getsockname()[1])
         self.url = self.world.base_url = f"http://{HOST}:{self.port}"
-        app = create_app(self.world, self.faults)
-        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+        self._line = create_app(self.world, self.faults)
+        config = uvicorn.Config(self._line, log_level="critical", access_log=False, lifespan="off")
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
 
@@ -108,6 +112,10 @@ class Server:
     def effects(self, system: str | None = None) -> list[Effect]:
         """What was done so far, in order; of one system if named."""
         return self._log.all(system)
+
+    def landing_at(self) -> datetime | None:
+        """When the next request that is late will have its effect, None if none is under way."""
+        return self._line.landing_at()
 
     def fail(self, path: str, how: How, times: int | None = 1, **more: Any) -> None:
         """Let the next `times` requests whose path contains `path` go wrong; `more` as `Fault` has it."""

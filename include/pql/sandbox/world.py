@@ -34,6 +34,7 @@ class World:
     hides_bursts: bool = False  # Slack shows one message a second and channel and says ok to the others
     seconds: Callable[[], float] = time.monotonic  # what limits are measured by
     base_url: str = ""
+    company_at: datetime | None = None  # the company stands still at this instant; what clients write goes on
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=200))
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -44,6 +45,10 @@ class World:
     def now_s(self) -> int:
         """The simulated instant in whole seconds since 1970."""
         return int(self.now().timestamp())
+
+    def company_s(self) -> int:
+        """Up to which second the simulated company has lived, since 1970."""
+        return self.now_s() if self.company_at is None else int(self.company_at.timestamp())
 
     def record(self, system: str, action: str, what: Mapping[str, Any]) -> Effect:
         """Note an effect durably, at the simulated instant."""
