@@ -95,11 +95,11 @@ def test_a_lost_answer_to_a_write_is_ambiguous_and_not_sent_again(loopback: Any)
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(400, "rejected"), (401, "rejected"), (403, "rejected"), (404, "rejected"), (423, "not_sent"), (429, "not_sent"),
+    [(400, "rejected"), (401, "not_sent"), (403, "not_sent"), (404, "rejected"), (423, "not_sent"), (429, "not_sent"),
      (500, "ambiguous"), (502, "ambiguous"), (503, "not_sent"), (302, "rejected")],
 )  # fmt: skip
 def test_each_status_of_a_write_has_one_meaning(loopback: Any, status: int, outcome: str) -> None:
-    """Refusals are final, 'not now' is not sent, a failing server is ambiguous; redirects are not followed."""
+    """Refusals are final but those ops put right, 'not now' is not sent, a failing server is ambiguous."""
     loopback.script = lambda _seen: loopback.answer({}, status, {"Location": "http://127.0.0.1:1/"})
     with pytest.raises(RemoteError) as raised:
         client(loopback.url).write("POST", "/x", json={})

@@ -75,10 +75,10 @@ def test_any_key_becomes_a_fit_id(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(410, "rejected"), (400, "not_sent"), (404, "not_sent"), (429, "not_sent"), (500, "not_sent"), (503, "not_sent")],
+    [(410, "rejected"), (400, "not_sent"), (404, "not_sent"), (429, "not_sent"), (500, "ambiguous"), (503, "not_sent")],
 )
 def test_what_a_refusal_means(loopback, status: int, outcome: str) -> None:
-    """410 ends it, everything else is tried again; neither path nor secret shows."""
+    """410 ends it, a server that breaks may have acted, the rest is tried again; neither path nor secret shows."""
     loopback.script = lambda seen: loopback.answer({}, status=status, headers={"Retry-After": "120"})
     error = error_of(lambda: at(loopback.url + PATH).send("key-1", "{}"))
     assert error.outcome == outcome

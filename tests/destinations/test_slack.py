@@ -199,7 +199,7 @@ def test_deleted_thread_becomes_a_message(workspace, loopback, destination, make
         ("token_expired", "not_sent"),
         ("missing_scope", "not_sent"),
         ("ratelimited", "not_sent"),
-        ("a_code_of_tomorrow", "not_sent"),
+        ("a_code_of_tomorrow", "ambiguous"),
         ("fatal_error", "ambiguous"),
         ("internal_error", "ambiguous"),
         ("request_timeout", "ambiguous"),

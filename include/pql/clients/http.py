@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from pql.clients.meanings import THE_CONNECTION, Kind, of_failure, of_http
 from pql.types import Connection, Outcome, UserError
 
 T = TypeVar("T")
-Kind = Literal["unreachable", "lost", "unauthorized", "forbidden", "missing", "rate_limited", "rejected", "server"]
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
@@ -28,8 +27,6 @@ DEFAULT_WAIT_S = 30.0  # told to wait, not how long
 LONGEST_WAIT_S = 120.0  # a read waits this long in place; longer is the scheduler's business
 LONGEST_WRITE_WAIT_S = 5.0  # a write: longer waits put the delivery back with a time
 _PASSING: frozenset[Kind] = frozenset({"unreachable", "lost", "rate_limited", "server"})
-# 423 locked and 477 migrating are HubSpot's own "not now" (developers.hubspot.com, error handling)
-_PASSING_STATUS = frozenset({408, 423, 425, 477})
 
 
 class RemoteError(UserError):
@@ -168,36 +165,34 @@ class Http:
 
     def broken(self, error: Exception) -> RemoteError:
         """What a failed transport means: nothing sent if no connection came about, else a lost answer."""
-        never_connected = isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL) or (
-            isinstance(error, requests.ConnectionError)
-            and re.search(r"NewConnection|NameResolution|Max retries", str(error))
-        )
+        meaning = of_failure(error)
         cause = self._redact(_cause(error))
-        if never_connected:
+        if meaning.outcome == "not_sent":
             return RemoteError(
                 f"Connection {self.connection_id}: cannot reach {self.vendor} at {self.base_url} ({cause}). "
                 f"Check the host of the connection and the network.",
                 connection_id=self.connection_id,
-                kind="unreachable",
-                outcome="not_sent",
+                kind=meaning.kind,
+                outcome=meaning.outcome,
             )
         return RemoteError(
             f"Connection {self.connection_id}: the answer of {self.vendor} was lost ({cause}).",
             connection_id=self.connection_id,
-            kind="lost",
-            outcome="ambiguous",
+            kind=meaning.kind,
+            outcome=meaning.outcome,
         )
 
     def _refused(self, response: requests.Response) -> RemoteError:
         body = _json_object(response)
         status = response.status_code
         said = self._redact(_short(str(body.get("message") or body.get("error") or response.text or response.reason)))
-        kind, outcome, advice = _meaning(status, self.connection_id)
+        meaning = of_http(status)
+        advice = meaning.advice.replace(THE_CONNECTION, _where(self.connection_id))
         return RemoteError(
             f"Connection {self.connection_id}: {self.vendor} answered {status} ({said}). {advice}".rstrip(),
             connection_id=self.connection_id,
-            kind=kind,
-            outcome=outcome,
+            kind=meaning.kind,
+            outcome=meaning.outcome,
             status=status,
             retry_after_s=retry_after_s(response.headers, status),
             body=body,
@@ -237,25 +232,8 @@ def _told_s(value: str | None, date: str | None) -> float | None:
     return None
 
 
-def _meaning(status: int, connection_id: str) -> tuple[Kind, Outcome, str]:
-    where = f"connection {connection_id} (AIRFLOW_CONN_{connection_id.upper()}, or Airflow: Admin → Connections)"
-    table: dict[int, tuple[Kind, Outcome, str]] = {
-        401: (
-            "unauthorized",
-            "rejected",
-            f"The token or password is wrong, expired or revoked: put a valid one into {where}.",
-        ),
-        403: ("forbidden", "rejected", f"The credentials lack a permission (scope): grant it, or change {where}."),
-        404: ("missing", "rejected", ""),
-        429: ("rate_limited", "not_sent", "Too many requests; it is tried again later."),
-    }
-    if status in table:
-        return table[status]
-    if status >= 500 or status in _PASSING_STATUS:
-        return "server", "not_sent" if status in _PASSING_STATUS or status == 503 else "ambiguous", ""
-    if 300 <= status < 400:
-        return "rejected", "rejected", f"It redirects elsewhere, which is not followed: check the host of {where}."
-    return "rejected", "rejected", ""
+def _where(connection_id: str) -> str:
+    return f"connection {connection_id} (AIRFLOW_CONN_{connection_id.upper()}, or Airflow: Admin → Connections)"
 
 
 def _passing(error: BaseException) -> bool:

@@ -11,9 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot_records import TASK_KEY_PROPERTY, Task, TaskOutcome, batches
-
-# Categories of a row's error that go away by themselves (developers.hubspot.com, error handling).
-_PASSING = frozenset({"RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "MIGRATION_IN_PROGRESS", "LOCKED"})
+from pql.clients.meanings import of_row
 
 
 class Caller(Protocol):
@@ -82,8 +80,8 @@ def _row_outcome(key: str, answer: Mapping[str, Any]) -> TaskOutcome:
     for error in answer.get("errors", []):
         if any(key in values for values in error.get("context", {}).values()):
             reason = f"HubSpot: {error.get('message', error.get('category', ''))}"
-            return TaskOutcome(key, "not_sent" if error.get("category") in _PASSING else "rejected", reason=reason)
-    return TaskOutcome(key, "ambiguous", reason="HubSpot's answer does not mention this task")
+            return TaskOutcome(key, of_row(str(error.get("category") or "")).outcome, reason=reason)
+    return TaskOutcome(key, of_row("not mentioned").outcome, reason="HubSpot's answer does not mention this task")
 
 
 def _failed(key: str, error: RemoteError) -> TaskOutcome:
@@ -93,7 +91,8 @@ def _failed(key: str, error: RemoteError) -> TaskOutcome:
 
 
 def _unlinked(outcome: TaskOutcome, why: str, error: RemoteError | None) -> TaskOutcome:
-    passing = error is not None and error.outcome != "rejected"
+    # without the permission to link it stays as it is: the task itself is there
+    passing = error is not None and error.outcome != "rejected" and error.kind != "forbidden"
     return replace(
         outcome,
         outcome="not_sent" if passing else outcome.outcome,

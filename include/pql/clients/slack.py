@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
-import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -17,8 +15,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from pql.clients.http import retry_after_s
-from pql.clients.slack_errors import Fate, verdict
-from pql.types import Connection
+from pql.clients.meanings import of_failure, of_slack
+from pql.types import Connection, Outcome
 
 DELIVERY_EVENT = "pql_delivery"  # metadata event type of our messages
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
@@ -41,7 +39,7 @@ class SlackError(Exception):
         connection_id: str,
         method: str,
         code: str,
-        fate: Fate,
+        fate: Outcome,
         advice: str = "",
         retry_after_s: float | None = None,
     ) -> None:
@@ -191,19 +189,16 @@ class Slack:
         data = response.data if isinstance(response.data, dict) else {}
         stated = str(data.get("error") or "")
         code = stated if _CODE.fullmatch(stated) else ""
-        ruling = verdict(code, response.status_code)
-        if not code and response.status_code < 400:
-            ruling = verdict("fatal_error")  # 200 without Slack's JSON: a proxy's page, or half an answer
+        ruling = of_slack(code, response.status_code)
         needed = f"needed: {data['needed']}" if "needed" in data else ""
         advice = "; ".join(part for part in (needed, ruling.advice) if part)
         headers = {name.title(): value for name in ("retry-after", "date") if (value := _first(response.headers, name))}
         wait_s = retry_after_s(headers, response.status_code)
-        return SlackError(self._id, method, code or f"HTTP {response.status_code}", ruling.fate, advice, wait_s)
+        return SlackError(self._id, method, code or f"HTTP {response.status_code}", ruling.outcome, advice, wait_s)
 
     def _unreachable(self, method: str, cause: object) -> SlackError:
-        # urllib wraps what fails while connecting or writing; only these cannot have delivered anything
-        never_left = isinstance(cause, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
-        fate: Fate = "not_sent" if never_left else "ambiguous"
+        # urllib wraps what fails while connecting or writing: not all of it can have delivered nothing
+        fate = of_failure(cause).outcome
         return SlackError(self._id, method, f"cannot be reached ({type(cause).__name__})", fate)
 
 

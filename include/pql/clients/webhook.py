@@ -9,19 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from ssl import SSLCertVerificationError
 
 import certifi
 from standardwebhooks import Webhook
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from pql.clients.addresses import AddressRefusedError, Resolver, Target, pin, system_resolver
 from pql.clients.http import retry_after_s
+from pql.clients.meanings import of_failure, of_webhook
 from pql.types import Connection, Outcome
 
 MIN_SECRET_BYTES = 24  # Standard Webhooks: between 24 and 64 bytes
-_GONE = 410  # Standard Webhooks: the receiver wants no more
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 20.0  # Standard Webhooks: 15 to 30 seconds
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -68,8 +67,7 @@ class WebhookEndpoint:
     def send(self, key: str, body: str) -> Accepted:
         """POST the body once, signed. The same key gives the same webhook-id, by which receivers drop doubles.
 
-        Raises WebhookError: `rejected` (410, or an address that must not be called), `ambiguous` (the answer was lost),
-        else `not_sent`.
+        Raises WebhookError; what each refusal means stands in `meanings`.
         """
         identity = webhook_id(key)
         headers = self._signed(identity, body)
@@ -96,8 +94,9 @@ class WebhookEndpoint:
         try:
             return pin(self._url, allow_private=self._allow_private, resolver=self._resolver)
         except AddressRefusedError as error:
-            raise WebhookError(f"Connection {self.connection_id}: not called: {error}", "rejected") from None
-        except OSError:
+            fate = of_webhook("AddressRefusedError").outcome
+            raise WebhookError(f"Connection {self.connection_id}: not called: {error}", fate) from None
+        except OSError:  # looking a name up sends nothing to its owner
             raise WebhookError(f"Connection {self.connection_id}: its host cannot be resolved", "not_sent") from None
 
     def _signed(self, identity: str, body: str) -> dict[str, str]:
@@ -107,7 +106,7 @@ class WebhookEndpoint:
             raise WebhookError(
                 f"Connection {self.connection_id}: its password must be a Standard Webhooks secret, whsec_ and the "
                 f"base64 of at least {MIN_SECRET_BYTES} bytes",
-                "not_sent",
+                of_webhook("secret").outcome,
             )
         return {
             "Content-Type": "application/json",
@@ -119,18 +118,15 @@ class WebhookEndpoint:
 
     def _failed(self, target: Target, error: HTTPError) -> WebhookError:
         who = f"Connection {self.connection_id}: {target.host}"
-        bad_certificate = bool(error.args) and isinstance(error.args[0], SSLCertVerificationError)
-        if bad_certificate or isinstance(error, NewConnectionError | ConnectTimeoutError):
-            return WebhookError(f"{who} cannot be reached ({type(error).__name__})", "not_sent")
-        return WebhookError(f"{who} did not answer ({type(error).__name__})", "ambiguous")
+        meaning = of_failure(error)
+        how = "cannot be reached" if meaning.outcome == "not_sent" else "did not answer"
+        return WebhookError(f"{who} {how} ({type(error).__name__})", meaning.outcome)
 
     def _refused(self, target: Target, status: int, retry_after_s: float | None) -> WebhookError:
         who = f"Connection {self.connection_id}: {target.host} answered {status}"
-        if status == _GONE:
-            return WebhookError(f"{who}: it wants no more webhooks; remove it from the plays", "rejected")
-        if 300 <= status < 400:
-            who += "; redirects are not followed: put the final URL into the connection"
-        return WebhookError(who, "not_sent", retry_after_s)
+        meaning = of_webhook(status)
+        reason = f"{who}; {meaning.advice}" if meaning.advice else who
+        return WebhookError(reason, meaning.outcome, None if meaning.outcome == "rejected" else retry_after_s)
 
 
 def webhook_id(key: str) -> str:

@@ -14,7 +14,7 @@ from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome
 from pql.destinations import words
 from pql.destinations.due import due_at
-from pql.types import Alert, Order, Outcome, Pace, Result, UserError
+from pql.types import Alert, Order, Pace, Result, UserError
 
 # 190 requests in 10 seconds for the whole portal (developers.hubspot.com, usage limits), about four a delivery.
 PACE = Pace(0.25, "destination")
@@ -204,10 +204,7 @@ def _task_result(outcome: TaskOutcome, owner: str) -> Result:
 
 
 def _failed(error: RemoteError) -> Result:
-    # a wrong token is wrong for every delivery and put right by ops: keep trying instead of giving all of them up
-    by_ops = error.kind in ("unauthorized", "forbidden")
-    outcome: Outcome = "not_sent" if by_ops else error.outcome
-    return Result(outcome, reason=str(error), retry_after_s=error.retry_after_s)
+    return Result(error.outcome, reason=str(error), retry_after_s=error.retry_after_s)
 
 
 def _within(lines: list[str], limit: int) -> list[str]:

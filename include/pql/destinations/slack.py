@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from pql.clients.meanings import NOBODY_CODES, THREAD_CODES
 from pql.clients.slack import DELIVERY_EVENT, Slack, SlackError
-from pql.clients.slack_errors import NOBODY_CODES, THREAD_CODES
 from pql.destinations import slack_message
 from pql.types import Alert, Order, Outcome, Pace, Result
 
