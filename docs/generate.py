@@ -266,6 +266,49 @@ def _guards(table: Any) -> list[str]:
     return guards
 
 
+# --- what answers mean ---------------------------------------------------------------------------------------------
+
+ERRORS = """What each answer of a vendor means for a delivery. The clients go by this table
+(`include/pql/clients/meanings.py`), and this page is written from it.
+
+| means | then |
+|---|---|
+| sent | the receipt is kept |
+| not sent | surely no effect: it is tried again, after 30 s, 5 min, 30 min, 2 h, 5 h and 10 h |
+| not sent, waits | as long as `Retry-After` says (half a minute if it says nothing); that uses up no attempt |
+| ambiguous | it may have happened: it is [looked for](../explanation/what-is-guaranteed.md) before it is sent again |
+| never will be | dead at once, with the reason; `pql deliveries retry` when it is put right |
+
+An answer that is in no row is ambiguous wherever the effect could have happened. What fails *before* the request that
+has the effect (looking up a channel, a person, an owner) is not sent, whatever the answer was, or never will be."""
+SYSTEMS = {
+    "slack": ("Slack", "the `error` of Slack's answer; without one, the HTTP status"),
+    "http": ("HubSpot", "the HTTP status"),
+    "hubspot row": ("HubSpot, one row of a batch", "the `category` of the row's error in a 207"),
+    "webhook": ("Webhooks", "the HTTP status, or what keeps the receiver from being called"),
+    "transport": ("No answer at all", "the class of the failure; every system"),
+}
+MEANS = {"delivered": "sent", "not_sent": "not sent", "ambiguous": "ambiguous", "rejected": "never will be"}
+
+
+def errors_page() -> str:
+    """`docs/reference/delivery-errors.md`: rows of one meaning stand together."""
+    from pql.clients.meanings import TABLE
+
+    lines = ["# Delivery errors", "", GENERATED, "", ERRORS]
+    for system, (title, answer) in SYSTEMS.items():
+        lines += ["", f"## {title}", "", f"Answer: {answer}.", ""]
+        lines += ["| answer | means | why | what to do |", "|---|---|---|---|"]
+        together: dict[tuple[str, str, str], list[str]] = {}
+        for row in (row for row in TABLE if row.system == system):
+            means = MEANS[row.outcome] + (", waits" if row.wait == "told" else "")
+            code = "anything else" if row.code == "*" else f"`{row.code}`"
+            together.setdefault((means, row.why, row.advice), []).append(code)
+        for (means, why, advice), codes in together.items():
+            lines.append(f"| {', '.join(codes)} | {means} | {_cell(why)} | {_cell(advice)} |")
+    return "\n".join(lines) + "\n"
+
+
 # --- all -----------------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +320,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "gallery.md": gallery_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "ledger.md": ledger_page(),
+        REFERENCE / "delivery-errors.md": errors_page(),
     }
 
 

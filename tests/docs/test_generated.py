@@ -17,6 +17,12 @@ def test_generated_pages_are_current(page: str) -> None:
     assert (ROOT / "docs" / "reference" / f"{page}.md").read_text() == GENERATE[f"{page}_page"](), "run `make docs`"
 
 
+def test_the_table_of_errors_is_current() -> None:
+    """The page about errors is the table the clients go by."""
+    page = (ROOT / "docs" / "reference" / "delivery-errors.md").read_text()
+    assert page == GENERATE["errors_page"](), "run `make docs`"
+
+
 def test_no_command_is_left_out() -> None:
     """Each command stands on the page of the command line, in the order of the help."""
     from tests.docs.test_pages import CLI
