@@ -211,9 +211,12 @@ class Settings(Strict):
     `slack_default`. Empty: nobody is told"""
     storm_floor: int = 50
     """a run may announce max(`storm_floor`, `storm_factor` × the busiest run of 14 days) accounts; if it wanted more,
-    all are held for `pql release --held`"""
+    all are held and somebody is asked, in Airflow, on the page and by `pql storms`"""
     storm_factor: float = 3
     """see `storm_floor`"""
+    storm_answer_hours: float = Field(default=24, gt=0, le=168)
+    """how long Airflow waits for an answer about what is held; then it stays held and can still be answered on the page
+    and by `pql storms`"""
     volume_drop_pct: float = Field(default=70, gt=0, le=100)
     """a run holds its alerts, and decides nothing that rests on absence, while a source brought so many % fewer events
     than it usually does at this hour of the week; `100`: never"""
