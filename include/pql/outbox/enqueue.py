@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, tuple_
 
-from pql.outbox import threads
+from pql.outbox import follow_ups, threads
 from pql.plays.model import Cause, Merged
 from pql.store.decisions import Applied
 from pql.store.instants import to_naive
@@ -38,8 +38,9 @@ def enqueue(
 ) -> Queued:
     """Write one delivery for each merged intent, held if `hold` (the storm cap), else due at once.
 
-    A (episode or occurrence, play, action, destination) that has a delivery gets no second one. A Slack message to
-    an account and channel that got one less than 24 hours ago goes into its thread (SEM-D5). `applied` knows the
+    A (episode or occurrence, play, action, destination) that has a delivery gets no second one. What happens later in
+    an announced stay goes into the thread of its first Slack message there; any other message to an account and channel
+    that got one less than 24 hours ago goes into that one's thread (SEM-D5). `applied` knows the
     episodes and occurrences behind the causes; a cause it does not know raises LookupError.
     """
     added = existing = 0
@@ -113,14 +114,7 @@ def _insert(
         lane=merged.lane,
         options=dict(merged.options),
         alert=asdict(merged.alert),
-        thread_of=threads.parent(
-            conn,
-            account_key=merged.account_key,
-            destination=merged.destination,
-            kind=merged.kind,
-            lane=merged.lane,
-            now=now,
-        ),
+        thread_of=_thread(conn, merged, causes, applied, now),
         state="held" if hold else "pending",
         created_at=to_naive(now),
         not_before=to_naive(now),
@@ -132,6 +126,15 @@ def _insert(
         return False
     conn.execute(insert(delivery_causes), [_cause_row(each, merged, applied, delivery_id) for each in causes])
     return True
+
+
+def _thread(conn: Connection, merged: Merged, causes: list[Cause], applied: Applied, now: datetime) -> int | None:
+    """What it answers under: a follow-up under its stay's first message, anything else under one of the last day."""
+    said_in: dict[str, Any] = {"destination": merged.destination, "kind": merged.kind, "lane": merged.lane}
+    is_follow_up = merged.options.get("how") != "digest" and all(each.of == "occurrence" for each in causes)
+    happened = [applied.id_of(each) for each in causes] if is_follow_up else []
+    first = follow_ups.first_message(conn, happened, **said_in)
+    return threads.parent(conn, account_key=merged.account_key, **said_in, now=now) if first is None else first
 
 
 def _cause_row(cause: Cause, merged: Merged, applied: Applied, delivery_id: int) -> Mapping[str, Any]:

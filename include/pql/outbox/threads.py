@@ -1,12 +1,13 @@
-"""Which message a further one answers under: within 24 hours an account's channel gets no second one (SEM-D5)."""
+"""Which message a further one answers under: its stay's first, else one of the last 24 hours (SEM-D5)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Connection, Row, Table, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, exists, func, or_, select
 
+from pql.outbox import follow_ups
 from pql.plays.model import Kind
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries
@@ -26,7 +27,7 @@ def parent(conn: Connection, *, account_key: str, destination: str, kind: Kind, 
     if kind != "slack":
         return None
     columns = deliveries.c
-    table = deliveries.alias("listed_in")
+    table, taken_back = deliveries.alias("listed_in"), deliveries.alias("taken_back")
     said_at = func.coalesce(columns.sent_at, columns.not_before)
     under_a_table = exists().where(table.c.id == columns.thread_of, is_table(table))
     return conn.execute(
@@ -39,6 +40,7 @@ def parent(conn: Connection, *, account_key: str, destination: str, kind: Kind, 
             or_(columns.thread_of.is_(None), under_a_table),
             columns.gather_at.is_(None),
             columns.state.in_(_THREADABLE),
+            ~exists().where(taken_back.c.retracts == columns.id, taken_back.c.state.not_in(follow_ups.OVER)),
             said_at > to_naive(now - THREAD_FOR),
         )
         .order_by(said_at.desc(), columns.id.desc())
@@ -47,11 +49,13 @@ def parent(conn: Connection, *, account_key: str, destination: str, kind: Kind, 
 
 
 def parent_of(conn: Connection, row: Row[Any], *, now: datetime) -> int | None:
-    """Return what the delivery of this row is to answer under at `now`."""
-    said_in = {name: getattr(row, name) for name in ("account_key", "destination", "kind", "lane")}
-    return parent(conn, **said_in, now=now)
+    """Return what the delivery of this row is to answer under at `now`; in a digest, no stay of long ago."""
+    said_in = {name: getattr(row, name) for name in ("destination", "kind", "lane")}
+    happened = () if row.options.get("how") == "digest" else follow_ups.happened_behind(conn, row.id)
+    first = follow_ups.first_message(conn, happened, **said_in)
+    return parent(conn, account_key=row.account_key, **said_in, now=now) if first is None else first
 
 
-def is_table(rows: Table | Alias) -> ColumnElement[bool]:
+def is_table(rows: FromClause) -> ColumnElement[bool]:
     """Return the condition that a delivery is a table of others (`outbox.digest`)."""
     return rows.c.account_key.startswith(TABLE)
