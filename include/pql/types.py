@@ -200,6 +200,14 @@ DeliveryKind = Literal[
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What a table of many messages shows when it is sent: the hottest, and how many more its thread has."""
+
+    alerts: tuple[Alert, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True)
 class Order:
     """One delivery as its destination sees it."""
 
@@ -213,6 +221,7 @@ class Order:
     attempt: int = 1
     # receipts of what surely stands in the same place: a history that does not show them shows nothing
     witnesses: tuple[Mapping[str, Any], ...] = ()
+    listing: Listing | None = None  # of a table of others
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pql.outbox.owners import is_alive
 from pql.plays.model import Kind, load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries
-from pql.types import Alert, Order
+from pql.types import Alert, Listing, Order
 
 LEASE = timedelta(minutes=5)  # longer than any one request may take
 STUCK = timedelta(days=1)  # so long after its lease a worker that still runs is taken for stuck
@@ -43,6 +43,7 @@ class Claim:
     thread_of: int | None
     sent_at: datetime | None  # when an earlier attempt left that may have had its effect: find before sending
     created_at: datetime
+    listing: Listing | None = None  # what it shows if it is a table of others; made anew for each attempt
 
     @property
     def maybe_sent(self) -> bool:
@@ -51,7 +52,9 @@ class Claim:
 
     def order(self, thread: Mapping[str, Any] | None, witnesses: tuple[Mapping[str, Any], ...] = ()) -> Order:
         """Return the delivery as its destination sees it, to be answered under `thread` if there is one."""
-        return Order(self.id, self.key, self.kind, self.options, self.alert, thread, self.attempt, witnesses)
+        return Order(
+            self.id, self.key, self.kind, self.options, self.alert, thread, self.attempt, witnesses, self.listing
+        )
 
 
 def claim(
@@ -86,13 +89,14 @@ def claim(
                 lease_until=to_naive(now + LEASE),
             )
         )
-    return tuple(_claim(row) for row in rows)
+    return tuple(as_claim(row) for row in rows)
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a row may be worked on at `now`."""
     at = to_naive(now)
-    ready = and_(deliveries.c.state.in_(("pending", "ambiguous")), deliveries.c.not_before <= at)
+    gathered = deliveries.c.gather_at.is_(None)
+    ready = and_(deliveries.c.state.in_(("pending", "ambiguous")), deliveries.c.not_before <= at, gathered)
     lapsed = and_(deliveries.c.state.in_(("claimed", "sending")), deliveries.c.lease_until <= at)
     return or_(ready, lapsed)
 
@@ -187,7 +191,8 @@ def _write(conn: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
     return conn.execute(update(deliveries).where(ours).values(dict(values))).rowcount == 1
 
 
-def _claim(row: Row[Any]) -> Claim:
+def as_claim(row: Row[Any]) -> Claim:
+    """Return the row as it is in the hands of whoever claims it next."""
     return Claim(
         id=row.id,
         key=row.key,
