@@ -274,10 +274,12 @@ ERRORS = """What each answer of a vendor means for a delivery. The clients go by
 | means | then |
 |---|---|
 | sent | the receipt is kept |
-| not sent | surely no effect: it is tried again, after 30 s, 5 min, 30 min, 2 h, 5 h and 10 h |
-| not sent, waits | as long as `Retry-After` says (half a minute if it says nothing); that uses up no attempt |
+| not sent | surely no effect: it is tried again after 30 s, 5 min, 30 min, 2 h, 5 h and 10 h |
+| not sent, waits | surely no effect: it is tried again after half a minute, which uses up no attempt |
 | ambiguous | it may have happened: it is [looked for](../explanation/what-is-guaranteed.md) before it is sent again |
 | never will be | dead at once, with the reason; `pql deliveries retry` when it is put right |
+
+An answer with a `Retry-After` that means *not sent* is tried again after that time, and no attempt is used up.
 
 An answer that is in no row is ambiguous wherever the effect could have happened. What fails *before* the request that
 has the effect (looking up a channel, a person, an owner) is not sent, whatever the answer was, or never will be."""

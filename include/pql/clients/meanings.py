@@ -24,7 +24,7 @@ About = Literal["", "thread", "person"]
 
 @dataclass(frozen=True)
 class Meaning:
-    """One row. `wait`: told, as long as Retry-After says, which uses up no attempt; schedule, as any failure."""
+    """One row: the answer, what it means for the effect, why, and what somebody should do about it."""
 
     system: System
     code: str
@@ -36,7 +36,7 @@ class Meaning:
 
     @property
     def wait(self) -> Wait:
-        """How long until it is tried again, "" if it never is."""
+        """When it is tried again without a Retry-After: as any failure (schedule), soon (told), never ("")."""
         if self.outcome in ("delivered", "rejected"):
             return ""
         return "told" if self.kind == "rate_limited" else "schedule"
@@ -162,7 +162,7 @@ _HTTP: _Rows = (  # HubSpot; Mixpanel, of which nothing is written, is read with
 )  # fmt: skip
 
 _ROWS: _Rows = (  # `category` of an error in a batch's 207
-    Meaning("hubspot row", "RATE_LIMITS", "not_sent", "too fast", kind="rate_limited"),
+    Meaning("hubspot row", "RATE_LIMITS", "not_sent", "too fast", kind="server"),
     Meaning("hubspot row", "LOCKED", "not_sent", "somebody else writes the record", kind="server"),
     Meaning("hubspot row", "MIGRATION_IN_PROGRESS", "not_sent", "passes by itself", kind="server"),
     Meaning("hubspot row", "SERVICE_UNAVAILABLE", "not_sent", "not taken on", kind="server"),
