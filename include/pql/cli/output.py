@@ -29,6 +29,7 @@ class Format(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print rows")]
 Row = Mapping[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # owasp.org, CSV injection
 
 
 def show(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None = None, empty: str = "nothing") -> None:
@@ -39,7 +40,7 @@ def show(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None = N
     elif form is Format.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([[_cell(r.get(n)) for n in names] for r in rows])
+        writer.writerows([[_inert(r.get(n)) for n in names] for r in rows])
     elif not rows:
         print(empty)
     else:
@@ -73,6 +74,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
+
+
+def _inert(value: Any) -> str:
+    """The cell as CSV: text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> _inert("=HYPERLINK(1)"), _inert(-5), _inert("Acme")
+    ("'=HYPERLINK(1)", '-5', 'Acme')
+    """
+    cell = _cell(value)
+    return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA) else cell
 
 
 @contextmanager

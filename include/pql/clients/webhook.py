@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from pql.clients.addresses import AddressRefusedError, Resolver, Target, pin, sy
 from pql.clients.http import retry_after_s
 from pql.clients.meanings import of_failure, of_webhook
 from pql.types import Connection, Outcome
+
+# At DEBUG urllib3 writes whole URLs into the log, and a webhook's URL is often the secret itself.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 MIN_SECRET_BYTES = 24  # Standard Webhooks: between 24 and 64 bytes
 _CONNECT_TIMEOUT_S = 5.0

@@ -22,7 +22,7 @@ class RecordLinks:
         self._base: str | None = base.rstrip("/") or None
 
     def __call__(self, alert: Alert) -> str:
-        """The record's URL. A link is a convenience: without a portal there is none, and nothing fails."""
+        """The record's URL. A link is a convenience: without a portal there is none; nothing fails or waits."""
         if not alert.crm_id or alert.crm_kind not in _RECORD_TYPES:
             return ""
         if self._base is None:
@@ -36,7 +36,7 @@ class RecordLinks:
         if not portal:
             try:
                 # developers.hubspot.com, account information: works with any token of the account
-                account = HubSpot(self._connection).get("/account-info/v3/details", {})
+                account = HubSpot(self._connection, attempts=1).get("/account-info/v3/details", {})
             except RemoteError:
                 return ""
             portal, domain = str(account.get("portalId") or ""), str(account.get("uiDomain") or domain)
