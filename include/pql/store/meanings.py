@@ -36,6 +36,7 @@ TABLES: Mapping[str, str] = {
     "delivery_causes": "Which episodes and occurrences caused a delivery; several when definitions share a message.",
     "paces": "When the next send to a channel or portal may leave: one pace for all workers.",
     "storm_answers": "What a person answered when a run was held as a storm: the first answer, with who and why.",
+    "discrepancies": "Where ledger and destinations differ, as reconciliations found it; one open row a thing.",
     "ops_states": "What ops were last told of each thing that is watched.",
 }
 
@@ -116,8 +117,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "opening, play, action and destination",
         "run_id": "the run that wanted it; NULL: released by hand",
         "destination": "name in the settings",
-        "kind": "`slack`, `crm_task`, `crm_update` or `webhook`; what takes one back: `slack_retract`, `crm_task_close` "
-        "or `webhook_retract`",
+        "kind": "`slack`, `crm_task`, `crm_update` or `webhook`; `slack_retract`, `crm_task_close` and "
+        "`webhook_retract` take one back",
         "lane": "what it shares a message with: a channel, a person, the task list, a CRM record, a webhook",
         "options": "the play's options, templates filled in; emptied when old",
         "alert": "what it says; people and reasons are removed when old (`alerts_days`)",
@@ -158,6 +159,22 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "origin": "`airflow`, `page` or `cli`: where it was answered",
         "answered_at": "when",
         "deliveries": "how many deliveries were still held and followed the answer",
+    },
+    "discrepancies": {
+        "what": "`missing` (delivered, and not there any more), `doubled`, `unknown` (nobody decided it), `undue` "
+        "(there although its delivery is dead, suppressed or has never left), `undelivered` (announced without a "
+        "delivery) or `overdue`",
+        "about": "the delivery's key, or the episode: `episode:12`",
+        "destination": "name in the settings; empty where it is about none",
+        "place": "where it stands, or should: a channel, a thread in it, the tasks",
+        "delivery_id": "the delivery, where the ledger knows one",
+        "detail": "in words",
+        "found_at": "when it was first found",
+        "seen_at": "when it was last found",
+        "told_at": "when ops were told of it; NULL: not yet",
+        "cleared_at": "when it was no longer found; NULL: open",
+        "cleared_why": "`gone`: it is in order again; `aged`: it is older than reconciliations look",
+        "clearing_told_at": "when ops were told that it is in order again",
     },
     "ops_states": {
         "name": "`dag:`, `source:`, `quarantine:`, `volume:` or `destination:` and a name, `outbox:held`, "

@@ -264,6 +264,35 @@ storm_answers = Table(
     Column("deliveries", Integer, nullable=False),  # how many it was about
 )
 
+# Where ledger and destinations differ: every decision without exactly one effect, every effect without a decision.
+discrepancies = Table(
+    "discrepancies",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    # missing | doubled | unknown | undue | undelivered | overdue
+    Column("what", String(20), nullable=False),
+    Column("about", String(200), nullable=False),  # the delivery's key, or "episode:12"
+    Column("destination", String(100), nullable=False),
+    Column("place", String(200), nullable=False),  # where it stands, or should: a channel, a thread, the tasks
+    Column("delivery_id", _Id, ForeignKey("deliveries.id")),
+    Column("detail", Text, nullable=False),
+    Column("found_at", DateTime, nullable=False),
+    Column("seen_at", DateTime, nullable=False),
+    Column("told_at", DateTime),
+    Column("cleared_at", DateTime),
+    Column("cleared_why", String(20)),  # gone | aged
+    Column("clearing_told_at", DateTime),
+    Index(
+        "uq_discrepancies_open",
+        "what",
+        "about",
+        "destination",
+        unique=True,
+        sqlite_where=text("cleared_at IS NULL"),
+        postgresql_where=text("cleared_at IS NULL"),
+    ),
+)
+
 ops_states = Table(
     "ops_states",
     metadata,
@@ -282,6 +311,7 @@ __all__ = [
     "deliveries",
     "delivery_causes",
     "dirty_marks",
+    "discrepancies",
     "episodes",
     "members",
     "metadata",
