@@ -12,6 +12,7 @@ from pql.settings.model import (
     SlackDestination,
     Source,
     WebhookDestination,
+    WorkingHours,
 )
 from pql.settings.reading import load_settings
 
@@ -27,5 +28,6 @@ __all__ = [
     "SlackDestination",
     "Source",
     "WebhookDestination",
+    "WorkingHours",
     "load_settings",
 ]

@@ -5,6 +5,7 @@ The word stands below its key. `make docs` reads it there, so it costs an import
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -37,6 +38,16 @@ def _testable(where: dict[str, Any]) -> dict[str, Any]:
     return where
 
 
+def _time_of_day(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError(f"{quoted(text)} is no time of day, for example `08:30`")
+    return text
+
+
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Days = Annotated[tuple[Day, ...], Field(min_length=1)]
+WORKDAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Hours = Annotated[float, Field(gt=0)]
 RowTest = Annotated[dict[str, Any], AfterValidator(_testable)]
@@ -188,6 +199,25 @@ class WebhookDestination(Strict):
 DestinationSettings = Annotated[SlackDestination | HubSpotDestination | WebhookDestination, Field(discriminator="kind")]
 
 
+class WorkingHours(Strict):
+    """When people are at work; local to each of them."""
+
+    days: Days = WORKDAYS
+    """of `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`"""
+    opens: TimeOfDay = "08:00"
+    """when work begins"""
+    closes: TimeOfDay = "18:00"
+    """when it ends, later on the same day"""
+    time_zones: dict[str, TimeZone] = Field(default_factory=dict)
+    """e-mail → time zone, of people who are elsewhere. Everybody else, and every channel, is where the project is"""
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.opens >= self.closes:
+            raise ValueError(f"`closes` ({self.closes}) must come after `opens` ({self.opens})")
+        return self
+
+
 class Settings(Strict):
     """Everything that is a choice of the whole project, not of one definition."""
 
@@ -209,6 +239,16 @@ class Settings(Strict):
     """Slack channel that is told once when a DAG fails, a source is late or brings far less than usual, too much is
     quarantined, deliveries are given up, held or unclear, and once when that is over; it is posted to through
     `slack_default`. Empty: nobody is told"""
+    working_hours: WorkingHours | None = None
+    """outside of them Slack messages wait, unless their play says `hours: any`; see below. null: they go at any time"""
+    digest_at: TimeOfDay = "08:30"
+    """when plays with `how: digest` speak: one table a channel or person, in the project's time zone, or in the
+    person's own of `working_hours`"""
+    digest_days: Days = WORKDAYS
+    """on which days"""
+    table_above: int | None = Field(default=5, ge=1)
+    """when a run has messages about more than so many accounts for one channel or person, they come as one table, each
+    message in its thread; null: never"""
     storm_floor: int = 50
     """a run may announce max(`storm_floor`, `storm_factor` × the busiest run of 14 days) accounts; if it wanted more,
     all are held and somebody is asked, in Airflow, on the page and by `pql storms`"""

@@ -19,6 +19,7 @@ from pql.settings.model import (
     Settings,
     SlackDestination,
     WebhookDestination,
+    WorkingHours,
 )
 from pql.types import UserError
 
@@ -119,6 +120,7 @@ def _keys(loc: tuple[int | str, ...]) -> list[str]:
         "hubspot": HubSpotSource if loc and loc[0] == "sources" else HubSpotDestination,
         "slack": SlackDestination,
         "webhook": WebhookDestination,
+        "working_hours": WorkingHours,
     }
     if not loc:
         return list(Settings.model_fields)
