@@ -12,7 +12,7 @@ from pql.clients.http import RemoteError
 from pql.outbox import claims, pace
 from pql.outbox.backoff import is_over, wait_unchecked
 from pql.outbox.claims import Claim
-from pql.outbox.objections import objection, thread_receipt, witnesses
+from pql.outbox.objections import nothing_to_take_back, objection, thread_receipt, witnesses
 from pql.outbox.settling import LOST, Boundary, Settling
 from pql.plays.model import direct_lane
 from pql.store.engine import reading, writing
@@ -96,6 +96,8 @@ class Worker:
 
     def _objection(self, claim: Claim) -> str | Alert | None:
         with reading(self.engine) as conn:
+            if claim.retracts is not None:  # what was said is taken back, whatever stands against saying it
+                return nothing_to_take_back(conn, claim)
             against = objection(conn, claim, self.clock())
         return against if against is not None else self.recheck(claim)
 

@@ -43,6 +43,7 @@ class Claim:
     thread_of: int | None
     sent_at: datetime | None  # when an earlier attempt left that may have had its effect: find before sending
     created_at: datetime
+    retracts: int | None = None  # the delivery it takes back
     listing: Listing | None = None  # what it shows if it is a table of others; made anew for each attempt
 
     @property
@@ -111,10 +112,14 @@ def _in_hand(conn: Connection, now: datetime) -> ColumnElement[bool]:
 
 
 def waits_for_thread() -> ColumnElement[bool]:
-    """Return the condition that the message a row answers under is not finished yet, nor unclear for good."""
-    parent = deliveries.alias("parent")
+    """Return the condition that what a row follows is not finished yet: the message it answers under or takes back.
+
+    A message that is unclear for good is not waited for by what answers under it, but by what would take it back.
+    """
+    parent, original = deliveries.alias("parent"), deliveries.alias("original")
     unclear = and_(parent.c.state == "ambiguous", parent.c.attempt > LAST_ATTEMPT)
-    return exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED), ~unclear)
+    answers = exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED), ~unclear)
+    return answers | exists().where(original.c.id == deliveries.c.retracts, original.c.state.in_(UNFINISHED))
 
 
 def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bool) -> bool:
@@ -206,6 +211,7 @@ def as_claim(row: Row[Any]) -> Claim:
         options=row.options,
         alert=load_alert(row.alert),
         thread_of=row.thread_of,
+        retracts=row.retracts,
         sent_at=to_aware(row.sent_at),
         created_at=to_aware(row.created_at),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from pql.outbox.claims import is_due, waits_for_thread
 from pql.store.engine import reading
@@ -16,21 +16,22 @@ BATCH = 100
 def due(engine: Engine, now: datetime, *, batch_size: int = BATCH) -> list[tuple[str, list[int]]]:
     """Return (destination, delivery ids, oldest first) for everything due at `now`.
 
-    A reply is listed when the message it answers under is finished or is listed with it.
+    A reply, and what takes a delivery back, is listed when the one it follows is finished or is listed with it.
     """
+    follows = func.coalesce(deliveries.c.retracts, deliveries.c.thread_of)
     query = (
-        select(deliveries.c.id, deliveries.c.destination, deliveries.c.thread_of)
+        select(deliveries.c.id, deliveries.c.destination, follows.label("follows"))
         .where(is_due(now))
         .order_by(deliveries.c.destination, deliveries.c.id)
     )
-    parents = select(deliveries.c.thread_of).where(waits_for_thread())
+    parents = select(follows).where(waits_for_thread())
     with reading(engine) as conn:
         rows = conn.execute(query).all()
         unfinished = set(conn.execute(parents).scalars())
     listed: set[int] = set()
     batches: list[tuple[str, list[int]]] = []
     for row in rows:
-        if row.thread_of in unfinished and row.thread_of not in listed:
+        if row.follows in unfinished and row.follows not in listed:
             continue
         listed.add(row.id)
         if not batches or batches[-1][0] != row.destination or len(batches[-1][1]) >= batch_size:

@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from pql.outbox.claims import UNFINISHED, Claim
+from pql.outbox.threads import THREAD_FOR
 from pql.store import blocks
-from pql.store.facts import MERGED
+from pql.store.facts import MERGED, RETRACTED
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes
 
 _WITNESSES = 5
-_ENDS_ANY = ("blocked", "excluded", "only")
+_ENDS_ANY = ("blocked", "excluded", "only", RETRACTED)
 
 
 def objection(conn: Connection, claim: Claim, now: datetime) -> str | None:
@@ -33,13 +34,32 @@ def objection(conn: Connection, claim: Claim, now: datetime) -> str | None:
     return _superseded(conn, claim) if claim.kind == "crm_update" else None
 
 
+def nothing_to_take_back(conn: Connection, claim: Claim) -> str | None:
+    """Return why there is nothing to take back, None if what a retraction is about has arrived."""
+    state = conn.execute(select(deliveries.c.state).where(deliveries.c.id == claim.retracts)).scalar()
+    return None if state == "delivered" else f"delivery {claim.retracts} never arrived ({state or 'gone'})"
+
+
 def thread_receipt(conn: Connection, claim: Claim) -> Mapping[str, Any] | None:
-    """Return the receipt of the message to answer under, None if there is none or it never arrived."""
+    """Return the receipt of the message to answer under, None if there is none or it never arrived.
+
+    Of a retraction, of what it takes back, with that one's `key`. With `broadcast`, a reply is shown in the channel,
+    too: its play says so, and the message it answers under was said a day or more before.
+    """
+    if claim.retracts is not None:
+        row = conn.execute(
+            select(deliveries.c.receipt, deliveries.c.key).where(deliveries.c.id == claim.retracts)
+        ).one()
+        return {**(row.receipt or {}), "key": row.key}
     if claim.thread_of is None:
         return None
-    query = select(deliveries.c.receipt).where(deliveries.c.id == claim.thread_of, deliveries.c.state == "delivered")
-    receipt: Mapping[str, Any] | None = conn.execute(query).scalar()
-    return receipt
+    columns = deliveries.c
+    query = select(columns.receipt, columns.sent_at).where(columns.id == claim.thread_of, columns.state == "delivered")
+    row = conn.execute(query).first()
+    if row is None or row.receipt is None:
+        return None
+    is_old = row.sent_at is not None and row.sent_at <= to_naive(claim.created_at - THREAD_FOR)
+    return {**row.receipt, "broadcast": True} if is_old and claim.options.get("broadcast") is True else row.receipt
 
 
 def witnesses(conn: Connection, claim: Claim) -> tuple[Mapping[str, Any], ...]:

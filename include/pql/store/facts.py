@@ -16,6 +16,7 @@ from pql.store.instants import to_aware
 from pql.store.tables import decided, episodes, occurrences
 
 MERGED = "merged"  # closed because two accounts became one: no stay that ended, so no cooldown of its own
+RETRACTED = "retracted"  # by late or corrected data the stay had never begun
 _FEW = 2000  # up to so many subjects are asked for by name; beyond, reading the definition whole is cheaper
 
 
