@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from pql.clients.meanings import NOBODY_CODES, THREAD_CODES
-from pql.clients.slack import DELIVERY_EVENT, Slack, SlackError
-from pql.destinations import slack_message
-from pql.types import Alert, Order, Outcome, Pace, Result
+from pql.clients.slack import DELIVERY_EVENT, Posted, Slack, SlackError
+from pql.destinations import slack_message, slack_table
+from pql.types import Alert, Listing, Order, Outcome, Pace, Result
 
 # About one message a second and channel; bursts above that may silently not be shown (docs.slack.dev).
 PACE = Pace(1.0, "lane")
@@ -25,6 +25,7 @@ class SlackDestination:
 
     Options of an order: `channel` ("#name" or id) and/or `dm` ("owner" or an e-mail; `channel` is then where to post
     when there is no such person), `mention` ("owner" or an e-mail). "dm:dana@x.com" works as a channel, too.
+    An order with `table: true` lists others (`listing`), whose messages stand whole in its thread.
     """
 
     kind = "slack"
@@ -56,7 +57,7 @@ class SlackDestination:
             if order.thread and error.code in THREAD_CODES:  # the first message was deleted: say it in the channel
                 return self.send(_without_thread(order))
             return Result(error.fate, reason=error.reason, retry_after_s=error.retry_after_s)
-        return Result("delivered", receipt=posted.as_receipt())
+        return Result("delivered", receipt=_receipt(order, posted))
 
     def find(self, order: Order) -> Result:
         """Look for the order's key in the channel's (or thread's) metadata; any trouble leaves it ambiguous."""
@@ -70,18 +71,14 @@ class SlackDestination:
             return Result("ambiguous", reason=error.reason, retry_after_s=error.retry_after_s)
         if posted is None:
             return Result("not_sent", reason="not in the channel's history")
-        return Result("delivered", receipt=posted.as_receipt())
+        return Result("delivered", receipt=_receipt(order, posted))
 
     def _message(self, order: Order) -> dict[str, object]:
         channel, thread_ts = self._place(order)
-        alert = order.alert
-        if thread_ts:
-            blocks = slack_message.follow_up(alert)
-        else:
-            blocks = slack_message.full(alert, self._owner(order), record_url=self._record_url(alert))
+        blocks, text = self._said(order, in_thread=bool(thread_ts))
         message: dict[str, object] = {
             "channel": channel,
-            "text": slack_message.fallback(alert),
+            "text": text,
             "blocks": blocks,
             "metadata": {"event_type": DELIVERY_EVENT, "event_payload": {"key": order.key}},
             "unfurl_links": False,
@@ -90,6 +87,18 @@ class SlackDestination:
             "link_names": False,
         }
         return message | ({"thread_ts": thread_ts} if thread_ts else {})
+
+    def _said(self, order: Order, *, in_thread: bool) -> tuple[list[slack_message.Block], str]:
+        """The blocks and the notification's text: a table, the first message about an account, or a further one."""
+        alert = order.alert
+        if order.options.get("table"):
+            listing = order.listing or Listing(())
+            return slack_table.table(alert, listing, self._record_url), slack_table.fallback(alert, listing)
+        under_a_table = order.thread is not None and bool(order.thread.get("table"))
+        if in_thread and not under_a_table:
+            return slack_message.follow_up(alert), slack_message.fallback(alert)
+        blocks = slack_message.full(alert, self._owner(order), record_url=self._record_url(alert))
+        return blocks, slack_message.fallback(alert)
 
     def _place(self, order: Order) -> tuple[str, str]:
         """(channel, thread_ts); raises SlackError `rejected` where there is nobody and nowhere to post."""
@@ -121,6 +130,11 @@ class SlackDestination:
                 return name
             raise
         return mention if email == order.alert.owner_email else f"{name} · {mention}"
+
+
+def _receipt(order: Order, posted: Posted) -> dict[str, object]:
+    """Where it stands; that it is a table is for those who answer under it."""
+    return posted.as_receipt() | ({"table": True} if order.options.get("table") else {})
 
 
 def _address(order: Order) -> tuple[str, str]:
