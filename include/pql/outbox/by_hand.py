@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
 from pql.outbox import threads
 from pql.plays.model import load_alert
@@ -15,7 +15,9 @@ from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries
 from pql.types import Alert
 
-_AT_REST = ("pending", "held", "ambiguous", "dead")  # in nobody's hands and not over
+AT_REST = ("pending", "held", "ambiguous", "dead")  # in nobody's hands and not over
+RETRYABLE = ("pending", "ambiguous", "dead", "suppressed")
+_SAID = ("account_name", "headline", "owner_email")  # of what an alert says, what one searches for
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,38 @@ def list_deliveries(
     account_key: str | None = None,
     destination: str | None = None,
     run_id: int | None = None,
+    ids: Collection[int] | None = None,
+    since: datetime | None = None,
+    search: str | None = None,
     limit: int | None = None,
     offset: int = 0,
 ) -> tuple[Delivery, ...]:
-    """Return the deliveries that match everything given, the newest first; the first `offset` are left out."""
+    """Return the deliveries that match everything given, the newest first; the first `offset` are left out.
+
+    `since`: queued then or later. `search`: part of the account's name or key, of the headline, owner, place, reason
+    or delivery key, in any case.
+    """
     query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit).offset(offset)
     if states:
         query = query.where(deliveries.c.state.in_(sorted(states)))
+    if ids is not None:
+        query = query.where(deliveries.c.id.in_(sorted(ids)))
+    if since is not None:
+        query = query.where(deliveries.c.created_at >= to_naive(since))
+    if search:
+        query = query.where(_says(search))
     wanted = {"account_key": account_key, "destination": destination, "run_id": run_id}
     for name, value in wanted.items():
         if value is not None:
             query = query.where(deliveries.c[name] == value)
-    return tuple(_delivery(row) for row in conn.execute(query))
+    return tuple(as_delivery(row) for row in conn.execute(query))
+
+
+def _says(text: str) -> ColumnElement[bool]:
+    columns = deliveries.c
+    places = [columns.account_key, columns.lane, columns.reason, columns.key]
+    places += [columns.alert[name].as_string() for name in _SAID]
+    return or_(*(place.icontains(text, autoescape=True) for place in places))
 
 
 def list_held(conn: Connection, *, run_id: int | None = None) -> tuple[Delivery, ...]:
@@ -91,7 +113,7 @@ def release_held(
 
 def suppress(conn: Connection, ids: Collection[int], *, reason: str, now: datetime) -> int:
     """Stop deliveries for good, with the reason; return how many. Those on their way or over are left alone."""
-    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(_AT_REST)]
+    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(AT_REST)]
     return _change(conn, wanted, state="suppressed", reason=reason, finished_at=to_naive(now))
 
 
@@ -100,7 +122,7 @@ def retry(conn: Connection, ids: Collection[int], *, now: datetime) -> int:
 
     What may have been sent keeps that note and is looked for first.
     """
-    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(("pending", "ambiguous", "dead", "suppressed"))]
+    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(RETRYABLE)]
     return _change(conn, wanted, state="pending", not_before=to_naive(now), attempt=0, finished_at=None, reason=None)
 
 
@@ -108,7 +130,8 @@ def _change(conn: Connection, wanted: Sequence[ColumnElement[bool]], **values: A
     return conn.execute(update(deliveries).where(*wanted).values(values)).rowcount
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def as_delivery(row: Row[Any]) -> Delivery:
+    """Return the row as lists and pages show it."""
     return Delivery(
         id=row.id,
         key=row.key,
