@@ -12,10 +12,12 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from pql.orchestration import notices
 from pql.orchestration.defaults import POOLS
+from pql.orchestration.storm_words import APPROVE, DIGEST, KEEP, REJECT
 from pql.pipeline.project import ROOT
 
 DAGS = ROOT / "dags"
-NAMES = {"hourly_signals", "nightly_scores", "deliver"}
+NAMES = {"hourly_signals", "nightly_scores", "deliver", "approve_storm"}
+ASKING = "approve_storm"  # waits for people: as many at once as there are questions, nothing to map over
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def bag() -> DagBag:
 
 
 def test_all_files_parse(bag: DagBag) -> None:
-    """Every DAG file is read without an error, and they hold exactly the three DAGs."""
+    """Every DAG file is read without an error, and they hold exactly these DAGs."""
     assert bag.import_errors == {}
     assert set(bag.dags) == NAMES
 
@@ -44,7 +46,7 @@ class TestEveryDag:
         assert "pql" in dag.tags
         assert dag.start_date is not None
         assert dag.dagrun_timeout is not None
-        assert dag.max_active_runs == 1
+        assert dag.max_active_runs == (100 if name == ASKING else 1)
 
     def test_tasks_retry_and_tell(self, bag: DagBag, name: str) -> None:
         """Every task is tried again, has a time limit, and tells ops when it fails for good."""
@@ -68,7 +70,7 @@ class TestEveryDag:
     def test_mapped_tasks_have_names(self, bag: DagBag, name: str) -> None:
         """Mapped tasks are labelled in the UI by what they work on, not by a number."""
         mapped = [task for task in bag.dags[name].tasks if task.is_mapped]
-        assert mapped
+        assert bool(mapped) is (name != ASKING)
         assert all(task.map_index_template for task in mapped)
 
     def test_wiring_only(self, bag: DagBag, name: str) -> None:
@@ -92,12 +94,36 @@ def test_history_never_reaches_a_person(bag: DagBag) -> None:
     }
 
 
+def test_only_a_stopped_run_or_a_person_asks(bag: DagBag) -> None:
+    """The question is closed to backfills, has no schedule, and is not paused: a stopped run never waits unseen."""
+    dag = bag.dags[ASKING]
+    assert {kind.value for kind in dag.allowed_run_types or []} == {"operator_triggered", "manual"}
+    assert type(dag.timetable).__name__ == "NullTimetable"
+    assert dag.is_paused_upon_creation is False
+
+
+@pytest.mark.parametrize("name", ["hourly_signals", "nightly_scores"])
+def test_a_stopped_run_asks_in_a_dag_of_its_own(bag: DagBag, name: str) -> None:
+    """The run that was stopped ends; it would be in the way of the next one while a person thinks."""
+    task = bag.dags[name].get_task("ask_about_storm")
+    assert task.upstream_task_ids == {"decide"}
+    assert (task.trigger_dag_id, task.wait_for_completion) == (ASKING, False)
+
+
+def test_without_an_answer_everything_stays_held(bag: DagBag) -> None:
+    """The question has a time-out, and what counts then is the answer that changes nothing."""
+    ask = bag.dags[ASKING].get_task("ask")
+    assert (ask.defaults, ask.options) == ([KEEP], [APPROVE, DIGEST, REJECT, KEEP])
+    assert ask.response_timeout is not None
+
+
 def test_an_outage_costs_nights_and_one_hour(bag: DagBag) -> None:
     """Nights are caught up; hours are not, since the newest finds everybody the missed ones would have found."""
     assert {name: bag.dags[name].catchup for name in NAMES} == {
         "nightly_scores": True,
         "hourly_signals": False,
         "deliver": False,
+        "approve_storm": False,
     }
 
 

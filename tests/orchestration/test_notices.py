@@ -14,7 +14,8 @@ from sqlalchemy import insert, update
 
 from pql import store
 from pql.orchestration import notices
-from pql.store import sources
+from pql.outbox import storm
+from pql.store import runs, sources
 from pql.store.tables import deliveries
 from pql.types import Connection, IngestReport
 
@@ -211,17 +212,38 @@ def test_deliveries_given_up_are_told_once_for_their_destination(
     ]
 
 
-def test_what_is_held_asks_a_person_once(slack: Callable[[bool], None], loopback: Any, tmp_path: Path) -> None:
-    """PRODUCT-A6: deliveries that wait for a person are told, once until none waits."""
-    queue(tmp_path, "held", "1")
-    queue(tmp_path, "held", "2")
+def stop(tmp_path: Path, key: str) -> None:
+    """A run is stopped with one delivery."""
+    queue(tmp_path, "held", key)
+
+    def run(conn: Any) -> None:
+        run_id = runs.start_run(conn, kind="hourly", as_of=NOW, now=NOW, live=True)
+        runs.finish_run(conn, run_id, announced=0, held=1, summary={"held": 1, "held_because": [f"too many {key}"]})
+        conn.execute(update(deliveries).where(deliveries.c.run_id.is_(None)).values(run_id=run_id))
+
+    in_ledger(tmp_path, run)
+
+
+def test_every_storm_is_told_once_and_so_is_its_answer(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path
+) -> None:
+    """PRODUCT-A6: each stopped run is one notice with its reason; who answered it, and how, is the next."""
+    stop(tmp_path, "1")
     notices.watch()
     notices.watch()
-    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(state="pending")))
+    stop(tmp_path, "2")
     notices.watch()
-    assert [line.split(":")[2][:45] for line in told(loopback)] == [
-        " 2 deliveries are held and wait for you",
-        " No delivery is held any more.",
+    said = {"who": "dana", "why": "a launch", "origin": "cli", "now": NOW}
+    in_ledger(tmp_path, lambda conn: storm.approve(conn, 1, **said))
+    notices.watch()
+    in_ledger(tmp_path, lambda conn: conn.execute(update(deliveries).values(state="suppressed")))
+    notices.watch()
+    notices.watch()
+    assert told(loopback) == [
+        ":raised_hand: Run 1 was stopped before anything was sent: too many 1.",
+        ":raised_hand: Run 2 was stopped before anything was sent: too many 2.",
+        ":white_check_mark: Run 1 was approved by dana, deliveries: 1. Why: a launch",
+        ":white_check_mark: Run 2: nothing of it is held any more.",
     ]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from pql import store
 from pql.outbox import retry
-from pql.outbox.storm import Answer, Answered, approve, reject, storm, storms
+from pql.outbox.storm import Answer, Answered, approve, as_digest, reject, storm, storms
 from pql.outbox.storm_contents import Cause, Place, contents
 from pql.store import runs
 from pql.store.tables import deliveries, storm_answers
@@ -100,8 +100,24 @@ def test_rejected_nothing_goes_out_and_each_delivery_says_why(world: Any) -> Non
     assert world.deliver().states == {"delivered": 1}
 
 
-@pytest.mark.parametrize("later", [approve, reject])
-@pytest.mark.parametrize("first", [approve, reject])
+def test_as_a_digest_one_message_names_them_all(world: Any) -> None:
+    """In the channel stands one message, the others are in its thread; tasks become due as they are."""
+    run_id = stop(world, "org:1", "org:2", "org:3")
+    world.qualifies("org:1", definition="e", hold=True, kind="crm_task", lane="crm_task")
+    with store.writing(world.engine) as conn:
+        conn.execute(update(deliveries).where(deliveries.c.run_id > run_id).values(run_id=run_id))
+        done = as_digest(conn, run_id, now=world.clock(), **told())
+    assert (done.is_new, done.answer and done.answer.verdict, done.answer and done.answer.deliveries) == (
+        True, "digest", 4,
+    )  # fmt: skip
+    [table] = [each for each in world.all() if each.account_key.startswith("table:")]
+    assert {(each.kind, each.state) for each in world.all()} == {("slack", "pending"), ("crm_task", "pending")}
+    assert {each.thread_of for each in world.all() if each.kind == "slack" and each.id != table.id} == {table.id}
+    assert "3 accounts" in table.alert.headline
+
+
+@pytest.mark.parametrize("later", [approve, reject, as_digest])
+@pytest.mark.parametrize("first", [approve, reject, as_digest])
 def test_a_second_answer_changes_nothing(world: Any, first: Any, later: Any) -> None:
     """Whatever it says and whoever gives it: the first one stands and is what the second is told."""
     run_id = stop(world, "org:1", "org:2")

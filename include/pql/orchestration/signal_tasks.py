@@ -13,6 +13,7 @@ from airflow.sdk import result, task
 
 from pql.orchestration.assets import CRM, EVENTS, OUTBOX, SCORES
 from pql.orchestration.defaults import POOL_COMPUTE, POOL_SOURCES
+from pql.orchestration.start_approval import StartApproval
 
 Kind = Literal["hourly", "nightly"]
 
@@ -20,12 +21,13 @@ Kind = Literal["hourly", "nightly"]
 def signals_flow(kind: Kind) -> None:
     """Wire one run: each source is read, each definition evaluated, then all are decided in one transaction.
 
-    A night then lets go of what is old enough. When all went well ops are told what has changed.
+    If the run was stopped as a storm, a person is asked by a DAG of its own, so that the next run need not wait. A
+    night then lets go of what is old enough. When all went well ops are told what has changed.
     """
     reports = ingest.partial(kind=kind).expand(source=sources())
     evaluations = evaluate.partial(kind=kind).expand(definition=definitions(reports))  # type: ignore[arg-type]  # an XComArg until it runs
     summary = decide(reports, evaluations, kind)
-    done = [wake_outbox(summary)]
+    done: list[Any] = [wake_outbox(summary), StartApproval(task_id="ask_about_storm", summary=summary)]
     if kind == "nightly":
         done.append(prune(summary))
     tell_ops(summary).set_upstream(done)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, false, func, select, update
 
-from pql.outbox.by_hand import release_held
+from pql.outbox.by_hand import list_held, release_held
+from pql.outbox.digest import DIGEST, gather
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries, runs, storm_answers
 from pql.store.upsert import upsert
@@ -88,7 +89,7 @@ def storms(conn: Connection, *, answered_since: datetime | None = None) -> tuple
 def storm(conn: Connection, run_id: int) -> Storm:
     """Return the run as a storm, answered or not. UserError if there is no such run or it held nothing."""
     row = conn.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
-    given = conn.execute(select(storm_answers).where(storm_answers.c.run_id == run_id)).one_or_none()
+    given = answer_of(conn, run_id)
     columns = deliveries.c
     held = conn.execute(
         select(func.count(), func.count(columns.account_key.distinct())).where(
@@ -97,7 +98,13 @@ def storm(conn: Connection, run_id: int) -> Storm:
     ).one()
     if row is None or (given is None and not held[0] and not row.summary.get("held")):
         raise UserError(f"Run {run_id} is no storm: it held nothing. `pql storms` lists those that wait.")
-    return _storm(row, (held[0], held[1]), None if given is None else _answer(given))
+    return _storm(row, (held[0], held[1]), given)
+
+
+def answer_of(conn: Connection, run_id: int) -> Answer | None:
+    """Return what was answered about the run, None if nothing was."""
+    row = conn.execute(select(storm_answers).where(storm_answers.c.run_id == run_id)).one_or_none()
+    return None if row is None else _answer(row)
 
 
 def approve(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin, now: datetime) -> Answered:
@@ -112,6 +119,18 @@ def reject(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin,
     is_held = (deliveries.c.run_id == run_id) & (deliveries.c.state == "held")
     stop = update(deliveries).where(is_held).values(state="suppressed", reason=reason, finished_at=to_naive(now))
     return _carry_out(conn, run_id, Answer("rejected", who, why, origin, now, 0), lambda: conn.execute(stop).rowcount)
+
+
+def as_digest(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin, now: datetime) -> Answered:
+    """Tell all in one message a channel, with the messages in its thread; what is no message becomes due as it is."""
+
+    def send() -> int:
+        held = [each.id for each in list_held(conn, run_id=run_id)]
+        gather(conn, held, now=now, title=f"{DIGEST} of {now:%Y-%m-%d}")
+        release_held(conn, now=now, run_id=run_id)
+        return len(held)
+
+    return _carry_out(conn, run_id, Answer("digest", who, why, origin, now, 0), send)
 
 
 def _carry_out(conn: Connection, run_id: int, said: Answer, effect: Callable[[], int]) -> Answered:
@@ -130,7 +149,7 @@ def _carry_out(conn: Connection, run_id: int, said: Answer, effect: Callable[[],
     }
     note = upsert(conn, storm_answers).values(values).on_conflict_do_nothing(index_elements=["run_id"])
     if conn.execute(note.returning(storm_answers.c.run_id)).scalar() is None:
-        return Answered(False, storm(conn, run_id).answer)
+        return Answered(False, answer_of(conn, run_id))
     count = effect()
     conn.execute(update(storm_answers).where(storm_answers.c.run_id == run_id).values(deliveries=count))
     return Answered(True, replace(said, deliveries=count))

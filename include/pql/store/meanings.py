@@ -177,7 +177,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "clearing_told_at": "when ops were told that it is in order again",
     },
     "ops_states": {
-        "name": "`dag:`, `source:`, `quarantine:`, `volume:` or `destination:` and a name, `outbox:held`, "
+        "name": "`dag:`, `source:`, `quarantine:`, `volume:` or `destination:` and a name, `storm:` and a run, "
         "`outbox:unclear`",
         "state": "`ok`, `failed`, `late`, `low`, `held` or `unclear`",
         "since": "since when",

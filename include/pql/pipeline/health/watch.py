@@ -15,10 +15,11 @@ from sqlalchemy import Connection, func, select
 
 from pql import store
 from pql.outbox.backoff import LAST_ATTEMPT
+from pql.outbox.storm import answer_of, storms
 from pql.pipeline.health.freshness import Freshness, freshness
 from pql.pipeline.project import Project
 from pql.store.instants import to_naive
-from pql.store.ops import State
+from pql.store.ops import State, told
 from pql.store.tables import deliveries
 
 DEAD_FOR = timedelta(days=7)  # a delivery given up longer ago is no news any more
@@ -42,7 +43,7 @@ def conditions(project: Project, *, now: datetime) -> list[Condition]:
         found = [_late(each) for each in fresh if each.late_after is not None and each.age is not None]
         found += [_quarantined(each, project.settings.quarantine_pct) for each in fresh if each.read >= ENOUGH]
         found += _given_up(connection, list(project.settings.destinations), now)
-        return [*found, _held(connection), _unclear(connection)]
+        return [*found, *_storms(connection), _unclear(connection)]
 
 
 def drops(summary: Mapping[str, Any]) -> list[Condition]:
@@ -106,15 +107,27 @@ def _given_up(conn: Connection, destinations: list[str], now: datetime) -> Itera
         yield Condition(f"destination:{name}", "failed", text)
 
 
-def _held(conn: Connection) -> Condition:
-    number = conn.execute(select(func.count()).where(deliveries.c.state == "held")).scalar() or 0
-    if not number:
-        return Condition("outbox:held", "ok", ":white_check_mark: No delivery is held any more.")
-    text = (
-        f":raised_hand: {number} deliveries are held and wait for you: `pql release --held` shows them, `--yes` lets "
-        "them go. The result of the run says why (`held_because`)."
-    )
-    return Condition("outbox:held", "held", text)
+def _storms(conn: Connection) -> Iterator[Condition]:
+    """Each stopped run that waits for somebody; and once more each of which ops still think that it waits."""
+    waiting = {f"storm:{each.run_id}": each for each in storms(conn) if each.is_open}
+    for name, each in waiting.items():
+        text = (
+            f":raised_hand: Run {each.run_id} was stopped before anything was sent: {'; '.join(each.because)}.\n"
+            f"{each.deliveries} deliveries about {each.accounts} accounts wait for an answer: under Required Actions in "
+            f"Airflow, on the page, or by `pql storms`."
+        )
+        yield Condition(name, "held", text)
+    for name, state in told(conn).items():
+        if name.startswith("storm:") and state == "held" and name not in waiting:
+            yield Condition(name, "ok", f":white_check_mark: Run {_end_of(conn, int(name.removeprefix('storm:')))}")
+
+
+def _end_of(conn: Connection, run_id: int) -> str:
+    given = answer_of(conn, run_id)
+    if given is None:
+        return f"{run_id}: nothing of it is held any more."
+    done = {"approved": "approved", "rejected": "rejected", "digest": "sent as a digest"}[given.verdict]
+    return f"{run_id} was {done} by {given.who}, deliveries: {given.deliveries}. Why: {given.why[:300]}"
 
 
 def _unclear(conn: Connection) -> Condition:
