@@ -113,8 +113,8 @@ def _storms(conn: Connection) -> Iterator[Condition]:
     for name, each in waiting.items():
         text = (
             f":raised_hand: Run {each.run_id} was stopped before anything was sent: {'; '.join(each.because)}.\n"
-            f"{each.deliveries} deliveries about {each.accounts} accounts wait for an answer: under Required Actions in "
-            f"Airflow, on the page, or by `pql storms`."
+            f"{each.deliveries} deliveries about {each.accounts} accounts wait for an answer: under Required Actions "
+            "in Airflow, on the page, or by `pql storms`."
         )
         yield Condition(name, "held", text)
     for name, state in told(conn).items():
