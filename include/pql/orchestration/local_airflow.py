@@ -72,7 +72,7 @@ class LocalAirflow:
     prepare: Sequence[str] = PREPARE
     services: Mapping[str, Sequence[str]] = field(default_factory=lambda: SERVICES)
     login: tuple[str, str] | None = None
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _token: str = ""
 
     @property
@@ -132,18 +132,8 @@ class LocalAirflow:
         self.say("preparing Airflow's database, the ledger and the pools")
         self.run(self.prepare)
         self.say(f"starting Airflow on {self.url}")
-        for service, words in self.services.items():
-            log = (self.home / f"{service}.log").open("wb")
-            self._processes.append(
-                subprocess.Popen(  # noqa: S603  # the commands of this installation
-                    _program(words),
-                    env=self.env,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            )
+        for service in self.services:
+            self.start(service)
         try:
             self._wait_until(self._ready, 120, "Airflow did not come up")
         except BaseException:
@@ -156,16 +146,37 @@ class LocalAirflow:
     ) -> None:
         self.stop()
 
+    def start(self, service: str) -> None:
+        """Start one of the services; its output goes to `<service>.log`, after what is there."""
+        with (self.home / f"{service}.log").open("ab") as log:
+            self._processes[service] = subprocess.Popen(  # noqa: S603  # the commands of this installation
+                _program(self.services[service]),
+                env=self.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def kill(self, service: str) -> None:
+        """End a service and its tasks at once, as a machine that loses power does; `start` brings it back."""
+        process = self._processes.pop(service)
+        for member in _family(process.pid):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.wait()
+
     def stop(self) -> None:
         """End every process this object started, with all that they started, tasks under way included."""
         family: dict[int, psutil.Process] = {}
         for patience, end in ((PATIENCE_S, psutil.Process.terminate), (PATIENCE_S, psutil.Process.kill)):
-            family |= {member.pid: member for process in self._processes for member in _family(process.pid)}
+            started = self._processes.values()
+            family |= {member.pid: member for process in started for member in _family(process.pid)}
             for member in family.values():
                 with suppress(psutil.NoSuchProcess):
                     end(member)
             psutil.wait_procs(list(family.values()), timeout=patience)
-        for process in self._processes:
+        for process in self._processes.values():
             process.wait()
         self._processes.clear()
 
@@ -193,7 +204,7 @@ class LocalAirflow:
         return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
     def _check_alive(self) -> None:
-        for service, process in zip(self.services, self._processes, strict=False):
+        for service, process in self._processes.items():
             if process.poll() is not None:
                 tail = (self.home / f"{service}.log").read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{service} ended with {process.returncode}:\n{tail}")
