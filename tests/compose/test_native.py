@@ -188,7 +188,7 @@ def test_nobody_gets_in_without_logging_in(composed: Composed) -> None:
 
 def test_as_many_tasks_at_once_as_the_file_says(composed: Composed) -> None:
     """LocalExecutor keeps as many worker processes as AIRFLOW_PARALLELISM allows."""
-    scheduler = psutil.Process(composed._processes[STARTED.index("scheduler")].pid)
+    scheduler = psutil.Process(composed._processes["scheduler"].pid)
     titles = [_title(child) for child in scheduler.children(recursive=True)]
     workers = [title for title in titles if "LocalExecutor" in title]
     assert len(workers) == int(composed.environment["AIRFLOW__CORE__PARALLELISM"])
