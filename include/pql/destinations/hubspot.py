@@ -12,7 +12,7 @@ from typing import Literal
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome
-from pql.destinations import words
+from pql.destinations import hubspot_close, words
 from pql.destinations.due import due_at
 from pql.types import Alert, Order, Pace, Result, UserError
 
@@ -27,7 +27,7 @@ _OBJECTS: dict[str, Literal["companies", "contacts"]] = {"company": "companies",
 
 
 class HubSpotDestination:
-    """Carries out `crm_task` and `crm_update`.
+    """Carries out `crm_task` and `crm_update`, and `crm_task_close`, which takes a task back.
 
     Options of crm_task: `subject`, `body` (above the reasons), `due` ("1 business day"), `fallback_owner` (e-mail).
     Options of crm_update: property name → value; missing properties whose name begins with pql_ are created.
@@ -48,7 +48,9 @@ class HubSpotDestination:
         return f"HubSpotDestination({self._hubspot!r})"
 
     def send(self, order: Order) -> Result:
-        """One task for the order's key, or the values on the record."""
+        """One task for the order's key, the values on the record, or the end of a task made before."""
+        if order.kind == hubspot_close.KIND:
+            return hubspot_close.send(self._hubspot, order)
         try:
             return self._update(order) if order.kind == "crm_update" else self._tasks([order])[order.key]
         except RemoteError as error:
@@ -64,6 +66,8 @@ class HubSpotDestination:
 
     def find(self, order: Order) -> Result:
         """Whether the task of that key exists and hangs on its record. Values are simply written again."""
+        if order.kind == hubspot_close.KIND:
+            return hubspot_close.find(self._hubspot, order)
         if order.kind == "crm_update":
             return Result("not_sent", reason="writing the same values again changes nothing")
         try:

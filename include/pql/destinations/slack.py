@@ -8,7 +8,7 @@ from typing import Any
 
 from pql.clients.meanings import NOBODY_CODES, THREAD_CODES
 from pql.clients.slack import DELIVERY_EVENT, Posted, Slack, SlackError
-from pql.destinations import slack_message, slack_table
+from pql.destinations import slack_message, slack_retract, slack_table
 from pql.types import Alert, Listing, Order, Outcome, Pace, Result
 
 # About one message a second and channel; bursts above that may silently not be shown (docs.slack.dev).
@@ -46,6 +46,8 @@ class SlackDestination:
 
     def send(self, order: Order) -> Result:
         """Post once. Only the post itself can be ambiguous; what fails before it surely had no effect."""
+        if order.kind == slack_retract.KIND:
+            return slack_retract.send(self._slack, order)
         try:
             message = self._message(order)
         except SlackError as error:
@@ -61,6 +63,8 @@ class SlackDestination:
 
     def find(self, order: Order) -> Result:
         """Look for the order's key in the channel's (or thread's) metadata; any trouble leaves it ambiguous."""
+        if order.kind == slack_retract.KIND:
+            return slack_retract.find(self._slack, order)
         since = datetime.fromisoformat(order.alert.as_of).timestamp() - _LOOK_BACK_MARGIN_S
         try:
             channel, thread_ts = self._place(order)
@@ -86,7 +90,10 @@ class SlackDestination:
             "parse": "none",
             "link_names": False,
         }
-        return message | ({"thread_ts": thread_ts} if thread_ts else {})
+        if not thread_ts:
+            return message
+        in_channel_too = {"reply_broadcast": True} if order.thread and order.thread.get("broadcast") else {}
+        return message | {"thread_ts": thread_ts} | in_channel_too
 
     def _said(self, order: Order, *, in_thread: bool) -> tuple[list[slack_message.Block], str]:
         """The blocks and the notification's text: a table, the first message about an account, or a further one."""

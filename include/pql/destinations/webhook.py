@@ -11,13 +11,18 @@ from pql.clients.webhook import WebhookEndpoint, WebhookError
 from pql.types import Order, Pace, Result
 
 EVENT_TYPE = "pql.alert"
+RETRACTED_TYPE = "pql.retracted"
+RETRACTION = "webhook_retract"
 BODY_LIMIT = 20_000  # bytes; Standard Webhooks wants payloads under 20 kB
 _MOST_FIELDS = 50
 _SHAPES = ((500, 100), (200, 30), (100, 10), (60, 3))  # (characters of a text, entries of a list), tried in this order
 
 
 class WebhookDestination:
-    """Sends alerts as `{"type", "timestamp", "data": {"key", "alert", "options"}}` (Standard Webhooks payload)."""
+    """Sends alerts as `{"type", "timestamp", "data": {"key", "alert", "options"}}` (Standard Webhooks payload).
+
+    What takes one back is an event of its own: in its data `retracts` is that one's key and `reason` says why.
+    """
 
     kind = "webhook"
     quiet_s = 0.0  # the receiver drops an id it has seen
@@ -52,11 +57,18 @@ def payload(order: Order) -> str:
             "options": _shortened(order.options, text_limit, keep),
         }
         body = {"type": EVENT_TYPE, "timestamp": order.alert.as_of, "data": data}
+        if order.kind == RETRACTION:
+            body = {"type": RETRACTED_TYPE, "timestamp": order.options["at"], "data": data | _taken_back(order)}
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         text = text.encode("utf-8", "replace").decode()  # lone surrogates cannot travel
         if len(text.encode()) < BODY_LIMIT:
             break
     return text
+
+
+def _taken_back(order: Order) -> dict[str, Any]:
+    reason = str(order.options.get("reason") or "")
+    return {"options": {}, "retracts": (order.thread or {}).get("key"), "reason": _shortened(reason, 500, 1)}
 
 
 def _shortened(value: Any, text_limit: int, keep: int) -> Any:

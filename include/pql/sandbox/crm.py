@@ -143,10 +143,10 @@ class Crm:
 
     def update(self, kind: str, object_id: str, given: object) -> View:
         """Change properties of an object."""
-        self.view(kind, object_id)
+        before = self.view(kind, object_id)["properties"]
         properties = self.schema.checked(kind, given, creating=False)
         self._refuse_taken(kind, properties, object_id)
-        what = {"key": self._key(kind, properties), "object": kind, "id": object_id, "properties": properties}
+        what = {"key": self._key(kind, before | properties), "object": kind, "id": object_id, "properties": properties}
         self._apply(self.world.record("hubspot", f"{SINGULAR[kind]}.updated", what))
         return self.view(kind, object_id)
 

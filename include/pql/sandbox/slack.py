@@ -108,6 +108,8 @@ class Calls:
             if parent is None or parent.get("thread_ts", thread) != thread:
                 raise SlackError("invalid_thread_ts")
             said["thread_ts"] = str(thread)
+            if _true(args.get("reply_broadcast")):
+                said |= {"subtype": "thread_broadcast", "broadcast": True}
         if self.world.limits and (wait := self.posts.wait_s(conversation.id)):
             raise SlackError("ratelimited", retry_after=wait)
         hidden = self.world.hides_bursts and self.shown.wait_s(conversation.id) > 0

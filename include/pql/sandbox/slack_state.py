@@ -93,7 +93,8 @@ class Workspace:
         return conversation.messages[ts]
 
     def _what(self, conversation: Conversation, ts: str, message: Message) -> Message:
-        key = message.get("metadata", {}).get("event_payload", {}).get("key")
+        payload = message.get("metadata", {}).get("event_payload", {})
+        key = payload.get("retracted_by", payload.get("key"))  # of the delivery that does it
         place = {"channel": conversation.id, "channel_name": conversation.name, "ts": ts}
         return {"key": key, **place, "message": message}
 
