@@ -44,7 +44,7 @@ def fallback(alert: Alert, listing: Listing) -> str:
 
 
 def _title(alert: Alert) -> str:
-    return f"{_SIGN} {safe(alert.account_name, 80)} {safe(alert.headline, _WORDS_LIMIT)}"
+    return f"{_SIGN} {safe(alert.account_name, 80)}: {safe(alert.headline, _WORDS_LIMIT)}"
 
 
 def _row(rank: int, alert: Alert, url: str) -> str:

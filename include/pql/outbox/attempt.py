@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -12,7 +12,9 @@ from pql.clients.http import RemoteError
 from pql.outbox import claims, pace
 from pql.outbox.backoff import is_over, wait_unchecked
 from pql.outbox.claims import Claim
+from pql.outbox.listing import listed
 from pql.outbox.objections import nothing_to_take_back, objection, thread_receipt, witnesses
+from pql.outbox.rhythm import Rhythm, Wait
 from pql.outbox.settling import LOST, Boundary, Settling
 from pql.plays.model import direct_lane
 from pql.store.engine import reading, writing
@@ -32,6 +34,7 @@ class Worker:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     boundary: Boundary
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     def carry_out(self, claimed: Sequence[Claim], destination: Destination) -> list[str]:
         """Take claimed deliveries of one destination as far as they go and return their states, in order.
@@ -68,12 +71,13 @@ class Worker:
             if found.outcome != "not_sent" or is_over(claim.attempt):
                 return self.settling.settle(claim, found, destination.pace, looked=True)
         try:
-            against = self._objection(claim)
+            checked = self._checked(claim)
         except Exception as error:  # the recheck asks a remote CRM: whatever it raises, do not send unchecked
             return self._unchecked(claim, error)
-        if isinstance(against, str):
-            return self.settling.finish(claim, "suppressed", reason=against)
-        return claim if against is None else _saying(claim, against)
+        if isinstance(checked, str):
+            return self.settling.finish(claim, "suppressed", reason=checked)
+        closed = self.rhythm.opening(checked.kind, checked.options, checked.alert, self.clock())
+        return checked if closed is None else self._wait_for_hours(claim, checked, closed)
 
     def _found(self, claim: Claim, destination: Destination) -> Result:
         with reading(self.engine) as conn:
@@ -94,12 +98,16 @@ class Worker:
         result = Result("not_sent", reason=reason, retry_after_s=wait.total_seconds())
         return self.settling.settle(claim, result, None)  # it is the CRM that cannot be asked: nobody else need wait
 
-    def _objection(self, claim: Claim) -> str | Alert | None:
+    def _checked(self, claim: Claim) -> str | Claim:
+        """The delivery with what it must say now, or why it must not go out; a table asks for each it lists."""
+        if claim.options.get("table"):
+            return listed(self.engine, claim, self._checked)
         with reading(self.engine) as conn:
             if claim.retracts is not None:  # what was said is taken back, whatever stands against saying it
-                return nothing_to_take_back(conn, claim)
+                return nothing_to_take_back(conn, claim) or claim
             against = objection(conn, claim, self.clock())
-        return against if against is not None else self.recheck(claim)
+        said = against if against is not None else self.recheck(claim)
+        return _saying(claim, said) if isinstance(said, Alert) else said or claim
 
     def _turn(self, claim: Claim, destination: Destination) -> datetime | None:
         """Wait for the delivery's turn if that is near and return None, else when to come back."""
@@ -113,6 +121,12 @@ class Worker:
         if ahead_s > 0:
             self.sleep(ahead_s)
         return None
+
+    def _wait_for_hours(self, claim: Claim, saying: Claim, closed: Wait) -> str:
+        """Back until its reader is at work; then it is gathered with what else waits there, if it goes there still."""
+        first = claim.thread_of is None and saying.lane == claim.lane and not claim.options.get("table")
+        gather_at = closed.until if first else None
+        return self.settling.put_back(claim, "waiting", closed.until, closed.why, counts=False, gather_at=gather_at)
 
     def _wait(self, claim: Claim, at: datetime) -> str:
         return self.settling.put_back(claim, "waiting", at, "waits for its turn", counts=False)

@@ -169,11 +169,16 @@ def put_back(
     reason: str | None,
     maybe_sent: bool,
     counts: bool = True,
+    gather_at: datetime | None = None,
 ) -> bool:
-    """Give the row back to be tried again at `not_before`; with `counts` False the attempt was none."""
+    """Give the row back to be tried again at `not_before`; with `counts` False the attempt was none.
+
+    With `gather_at` it is then gathered with the others of its lane before anybody claims it.
+    """
     values: dict[str, Any] = {
         "state": "ambiguous" if maybe_sent else "pending",
         "not_before": to_naive(not_before),
+        "gather_at": to_naive(gather_at),
         "reason": reason,
         **_NO_LEASE,
     }

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 
-from pql.outbox import claims
+from pql.outbox import claims, digest
 from pql.outbox.attempt import Recheck, Worker
 from pql.outbox.claims import Claim
 from pql.outbox.owners import at_work
+from pql.outbox.rhythm import Rhythm
 from pql.outbox.settling import LOST, Boundary
 from pql.store.engine import reading, writing
 from pql.store.instants import to_aware
@@ -57,17 +58,22 @@ def deliver(
     max_seconds: float = 600,
     owner: str | None = None,
     boundary: Boundary = lambda name: None,
+    rhythm: Rhythm | None = None,
 ) -> DeliverReport:
     """Carry out what is due for `destinations` (of the ids `only`, if given) and report how it ended.
 
     Ends when nothing is due within 5 seconds or after `max_seconds`; what is then still claimed is given back. A
     destination that fails five times in a row is left alone until the next call.
-    Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4).
+    Several may run at once. `recheck` is asked about every row just before it is sent (SEM-W4). What has waited for a
+    digest or for working hours is gathered first, unless certain ids are asked for; `rhythm` says when people are at
+    work, and how many messages make a table.
     """
     deadline = clock() + timedelta(seconds=max_seconds)
     with at_work(owner) as name:
-        drain = _Drain(Worker(engine, recheck, clock, sleep, boundary), destinations, only, name)
+        worker = Worker(engine, recheck, clock, sleep, boundary, rhythm or Rhythm())
+        drain = _Drain(worker, destinations, only, name)
         while clock() < deadline:
+            drain.gather()
             took = sum(drain.batch(name, deadline) for name in drain.open)
             if took == 0 and not drain.wait(sleep, deadline):
                 break
@@ -88,6 +94,11 @@ class _Drain:
     def open(self) -> list[str]:
         """The destinations that are still sent to."""
         return sorted(set(self.destinations) - self.tripped)
+
+    def gather(self) -> None:
+        """Put messages that have waited for this moment under tables, where they are many."""
+        if self.only is None:
+            digest.gather_waiting(self.worker.engine, self.worker.rhythm, now=self.worker.clock())
 
     def batch(self, name: str, deadline: datetime) -> int:
         """Claim a batch for the destination `name` and carry it out; return how many rows it had."""

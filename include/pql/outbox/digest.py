@@ -7,23 +7,26 @@ still be said. The gathered messages answer under it, each with its own key, che
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, exists, select, update
 
 from pql.outbox import threads
+from pql.outbox.rhythm import Rhythm
 from pql.plays.model import load_alert
+from pql.store.engine import reading, writing
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries
 from pql.store.upsert import upsert
 from pql.types import Alert
 
-AT_ONCE = "At once"
+MANY = "Many at once"
 DIGEST = "Digest"
+_FEWEST = 2  # accounts in a table; one is told of by its own message
 
 Rows = Sequence[Row[Any]]
 
@@ -39,42 +42,39 @@ def gather(conn: Connection, delivery_ids: Collection[int], *, now: datetime, ti
     rows = _unsent(conn, wanted)
     hung = {row.thread_of for row in rows if row.state == "pending" and row.thread_of is not None}
     loose = [row for row in rows if row.state == "held" or row.thread_of is None]
-    new = _by_lane(conn, loose, lambda accounts, lane: title if accounts > 1 else None, now)
+    new = _by_lane(conn, loose, lambda fresh: (fresh, title), now)
     return tuple(sorted({*new, *_tables_among(conn, hung)}))
 
 
-def gather_due(conn: Connection, *, now: datetime, above: int | None = None) -> tuple[int, ...]:
-    """Gather what has waited for this moment; return the ids of new tables.
+def gather_waiting(engine: Engine, rhythm: Rhythm, *, now: datetime) -> tuple[int, ...]:
+    """`gather_due` in a transaction of its own; nothing is locked while nothing has waited for this moment."""
+    with reading(engine) as conn:
+        if not conn.execute(select(exists().where(*_waited(now)))).scalar():
+            return ()
+    with writing(engine) as conn:
+        return gather_due(conn, rhythm, now=now)
 
-    A lane with more than `above` accounts gets one table of all of them, digest or not; else two or more messages of
-    a digest share one, and the others become due as they are. Safe with several workers: whoever comes second finds
+
+def gather_due(conn: Connection, rhythm: Rhythm, *, now: datetime) -> tuple[int, ...]:
+    """Gather what has waited for this moment, all of it made due; return the ids of the new tables.
+
+    A lane with more accounts than `rhythm.table_above` gets one table of all of them; else those of a digest share one
+    if they are at least two, and the others go as they are. Safe with several workers: whoever comes second finds
     nothing left to gather.
     """
-    wanted = [deliveries.c.gather_at <= to_naive(now), deliveries.c.state == "pending"]
-    if not conn.execute(select(exists().where(*wanted))).scalar():
-        return ()
-    rows = _unsent(conn, wanted)
-    many: set[str] = set()
-    for (destination, lane), group in _lanes(rows):
-        if above is not None and len({row.account_key for row in group}) > above:
-            many.add(f"{destination}|{lane}")
+    digest_title = f"{DIGEST} of {now.astimezone(rhythm.zone):%Y-%m-%d}"
 
-    def is_digest(row: Row[Any]) -> bool:
-        return row.options.get("how") == "digest" and f"{row.destination}|{row.lane}" not in many
+    def chosen(fresh: Rows) -> tuple[Rows, str]:
+        digests = [row for row in fresh if row.options.get("how") == "digest"]
+        if rhythm.table_above is None or _accounts(fresh) <= rhythm.table_above:
+            return digests, digest_title
+        return fresh, digest_title if len(digests) == len(fresh) else MANY
 
-    def at_once(accounts: int, _lane: str) -> str | None:
-        return AT_ONCE if above is not None and accounts > above else None
-
-    digests = [row for row in rows if is_digest(row)]
-    others = [row for row in rows if not is_digest(row)]
-    title = f"{DIGEST} of {now:%Y-%m-%d}"
-    new = _by_lane(conn, digests, lambda accounts, lane: title if accounts > 1 else None, now)
-    return tuple(sorted([*new, *_by_lane(conn, others, at_once, now)]))
+    return tuple(_by_lane(conn, _unsent(conn, _waited(now)), chosen, now))
 
 
-def is_waiting(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that there is something to gather at `now`."""
-    return exists().where(deliveries.c.gather_at <= to_naive(now), deliveries.c.state == "pending")
+def _waited(now: datetime) -> list[ColumnElement[bool]]:
+    return [deliveries.c.gather_at <= to_naive(now), deliveries.c.state == "pending"]
 
 
 def _unsent(conn: Connection, wanted: Sequence[ColumnElement[bool]]) -> Rows:
@@ -83,29 +83,29 @@ def _unsent(conn: Connection, wanted: Sequence[ColumnElement[bool]]) -> Rows:
     return conn.execute(select(deliveries).where(*wanted, *unsent).order_by(deliveries.c.id).with_for_update()).all()
 
 
-def _lanes(rows: Rows) -> Iterable[tuple[tuple[str, str], list[Row[Any]]]]:
-    def lane(row: Row[Any]) -> tuple[str, str]:
-        return row.destination, row.lane
-
-    return [(name, list(group)) for name, group in groupby(sorted(rows, key=lane), key=lane)]
-
-
-def _by_lane(conn: Connection, rows: Rows, titled: Callable[[int, str], str | None], now: datetime) -> list[int]:
-    """Make the rows due, under a table where `titled` (of the number of accounts and the lane) gives it a title."""
+def _by_lane(conn: Connection, rows: Rows, chosen: Callable[[Rows], tuple[Rows, str]], now: datetime) -> list[int]:
+    """Make the rows due, lane by lane, those that are `chosen` under a table of that title; the tables' ids."""
     tables = []
     _mark(conn, rows, gather_at=to_naive(now))  # nobody answers under what is not settled yet
-    for (_, lane), group in _lanes(rows):
-        loose = [row for row in group if not _answers(conn, row, now)]
-        title = titled(len({row.account_key for row in loose}), lane)
-        options = _address(lane, loose)
-        if title is None or options is None:
-            for row in loose:  # one by one: the first of an account is what its others answer under
+    by_lane = sorted(rows, key=lambda row: (row.destination, row.lane, row.id))
+    for (_, lane), group in groupby(by_lane, key=lambda row: (row.destination, row.lane)):
+        fresh = [row for row in group if not _answers(conn, row, now)]
+        listed, title = chosen(fresh)
+        options = _address(lane, listed)
+        if options is None or _accounts(listed) < _FEWEST:
+            listed = []
+        else:
+            tables.append(_table(conn, listed, options, title, now))
+            _release(conn, listed, tables[-1], now)
+        gathered = {row.id for row in listed}
+        for row in fresh:  # one by one: the first of an account is what its others answer under
+            if row.id not in gathered:
                 _release(conn, [row], threads.parent_of(conn, row, now=now), now)
-            continue
-        table = _table(conn, loose, options, title, now)
-        _release(conn, loose, table, now)
-        tables.append(table)
     return tables
+
+
+def _accounts(rows: Rows) -> int:
+    return len({row.account_key for row in rows})
 
 
 def _answers(conn: Connection, row: Row[Any], now: datetime) -> bool:
@@ -172,10 +172,9 @@ def _key(destination: str, lane: str, members: Sequence[str]) -> str:
 
 
 def _alert(listed: Sequence[Alert], title: str, about: str, now: datetime) -> Alert:
-    """What the table says of itself: "Digest of 2026-03-09 lists 12 accounts"."""
-    accounts = len({alert.account_key for alert in listed})
+    """What the table says of itself, "Digest of 2026-03-09: 12 accounts"; whom it lists is found when it is sent."""
     return Alert(
-        headline=f"lists {accounts} account{'' if accounts == 1 else 's'}",
+        headline=f"{len({alert.account_key for alert in listed})} accounts",
         definitions=tuple(dict.fromkeys(name for alert in listed for name in alert.definitions)),
         titles=tuple(dict.fromkeys(name for alert in listed for name in alert.titles)),
         subject_key=about,

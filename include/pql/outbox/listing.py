@@ -41,7 +41,7 @@ def listed(engine: Engine, table: Claim, check: Check) -> str | Claim:
         raise UserError(f"none of its first {ASKED} messages may be sent any more ({against[0]}); the others wait")
     if len(shown) + more < 2:
         return _too_few(len(shown), against)
-    alert = replace(table.alert, headline=f"lists {len(shown) + more} accounts", score=shown[0].score)
+    alert = replace(table.alert, headline=f"{len(shown) + more} accounts", score=shown[0].score)
     return replace(table, alert=alert, listing=Listing(tuple(shown), more))
 
 

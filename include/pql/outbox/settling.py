@@ -66,11 +66,27 @@ class Settling:
         return state if ours else LOST
 
     def put_back(
-        self, claim: Claim, state: str, at: datetime, reason: str, *, maybe_sent: bool = False, counts: bool = True
+        self,
+        claim: Claim,
+        state: str,
+        at: datetime,
+        reason: str,
+        *,
+        maybe_sent: bool = False,
+        counts: bool = True,
+        gather_at: datetime | None = None,
     ) -> str:
         """Let the delivery come back `at` that moment; with `counts` False the attempt was none."""
         with writing(self.engine) as conn:
-            ours = claims.put_back(conn, claim, not_before=at, reason=reason, maybe_sent=maybe_sent, counts=counts)
+            ours = claims.put_back(
+                conn,
+                claim,
+                not_before=at,
+                reason=reason,
+                maybe_sent=maybe_sent,
+                counts=counts,
+                gather_at=gather_at,
+            )
         return state if ours else LOST
 
     def _try_again(self, claim: Claim, result: Result, paced: Pace | None, looked: bool) -> str:
