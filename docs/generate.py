@@ -28,7 +28,7 @@ GROUPS = {  # heading → modules of the commands, in the order in which one mee
     "Writing a definition": ("authoring", "new", "preview"),
     "From sources to decisions": ("computing",),
     "Why": ("inspecting",),
-    "From the outbox to people": ("alerting",),
+    "From the outbox to people": ("alerting", "deliveries"),
     "Keeping house": ("prune", "forget"),
 }
 LEDGER = """What the project remembers, in SQLite or PostgreSQL: scores can be computed again from the
@@ -84,7 +84,10 @@ def _command(name: str, command: Any) -> list[str]:
         ["pql", name, *map(_usage, arguments), "[options]" if len(command.params) > len(arguments) else ""]
     )
     text = inspect.cleandoc(command.help)
-    return [f"### `pql {name}`", "", "```", usage.strip(), "```", "", text, "", *_table(command.params)]
+    lines = [f"### `pql {name}`", "", "```", usage.strip(), "```", "", text, "", *_table(command.params)]
+    for inner, below in getattr(command, "commands", {}).items():
+        lines += ["", *_command(f"{name} {inner}", below)]
+    return lines
 
 
 def _usage(argument: Any) -> str:
@@ -93,7 +96,7 @@ def _usage(argument: Any) -> str:
 
 
 def _table(params: Iterator[Any] | Sequence[Any]) -> list[str]:
-    rows = [(_spelled(p), _default(p), p.help) for p in params]
+    rows = [(_spelled(p), _default(p), p.help) for p in params if not getattr(p, "hidden", False)]
     if not rows:
         return ["It has no options."]
     return ["| | default | |", "|---|---|---|", *("| " + " | ".join(_cell(c) for c in row) + " |" for row in rows)]

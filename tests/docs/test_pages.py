@@ -104,6 +104,8 @@ def _is_pql(words: list[str]) -> None:
     while words[0] in own:
         words = words[2:]
     command = CLI.commands[words[0]]
+    if len(words) > 1 and words[1] in getattr(command, "commands", {}):
+        command, words = command.commands[words[1]], words[1:]
     known = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
     assert {word for word in words[1:] if word.startswith("-")} <= known
 

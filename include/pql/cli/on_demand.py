@@ -17,7 +17,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command_from_info, get_command_name
+from typer.main import get_command_from_info, get_command_name, get_group_from_info
 
 _FOLDER = Path(__file__).parent / "commands"
 
@@ -33,7 +33,10 @@ class Known:
 
 @cache
 def known() -> dict[str, Known]:
-    """Every function of `commands/` that is registered with `@app.command()`, by its name on the command line."""
+    """Every command of `commands/`, by its name on the command line.
+
+    That is a function registered with `@app.command()`, or with `@….callback()` as what a group does by itself.
+    """
     return {one.name: one for path in sorted(_FOLDER.glob("*.py")) for one in _of_file(path)}
 
 
@@ -44,7 +47,10 @@ def _of_file(path: Path) -> Iterator[Known]:
 
 
 def _registers(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "app.command"
+    if not isinstance(decorator, ast.Call):
+        return False
+    by = ast.unparse(decorator.func)
+    return by == "app.command" or by.endswith(".callback")
 
 
 class OnDemand(TyperGroup):
@@ -65,6 +71,14 @@ class OnDemand(TyperGroup):
         if self._describing:
             return TyperCommand(one.name, help=inspect.cleandoc(one.help))
         import_module(one.module)
+        group = next((info for info in self.app.registered_groups if info.name == one.name), None)
+        if group is not None:
+            return get_group_from_info(
+                group,
+                pretty_exceptions_short=self.app.pretty_exceptions_short,
+                suggest_commands=self.app.suggest_commands,
+                rich_markup_mode=self.app.rich_markup_mode,
+            )
         registered = (info for info in self.app.registered_commands if info.callback is not None)
         info = next(each for each in registered if _name(each) == one.name)
         return get_command_from_info(

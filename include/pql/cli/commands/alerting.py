@@ -1,4 +1,4 @@
-"""`pql deliver`, `deliveries`, `release`, `block`: from the outbox to people, and what people may do."""
+"""`pql deliver`, `release`, `block`: from the outbox to people, and what people may do."""
 
 from __future__ import annotations
 
@@ -33,49 +33,6 @@ def deliver(
     show(rows, form, columns=["destination", "state", "deliveries"], empty="nothing was due")
     if report["states"].get("dead"):
         raise typer.Exit(1)
-
-
-@app.command()
-def deliveries(
-    state: Annotated[
-        list[str] | None,
-        typer.Option(help="pending, held, ambiguous, delivered, dead, suppressed … (may be repeated)"),
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="Only of this account: key, name or domain")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first")] = 50,
-    retry: Annotated[list[int] | None, typer.Option(help="Make this delivery due again (may be repeated)")] = None,
-    suppress: Annotated[list[int] | None, typer.Option(help="Stop this delivery for good (may be repeated)")] = None,
-    reason: Annotated[str, typer.Option(help="Why it is suppressed")] = "",
-    form: FormatOption = Format.table,
-) -> None:
-    """List deliveries with receipt or reason; retry or suppress some by id."""
-    with project() as opened:
-        with store.writing(opened.engine) as connection:
-            if retry:
-                print(f"{outbox.retry(connection, retry, now=now())} made due again")
-            if suppress:
-                if not reason:
-                    raise UserError("--suppress needs --reason: it is kept with the delivery.")
-                print(f"{outbox.suppress(connection, suppress, reason=reason, now=now())} suppressed")
-        key = insight.account_key(opened, account, now=now()) if account else None
-        with store.reading(opened.engine) as connection:
-            found = outbox.list_deliveries(connection, states=state or (), account_key=key, limit=limit)
-    rows = [
-        {
-            "id": d.id,
-            "state": d.state,
-            "destination": d.destination,
-            "what": d.lane,
-            "account": d.alert.account_name,
-            "account_key": d.account_key,
-            "attempt": d.attempt,
-            "created_at": d.created_at,
-            "receipt_or_reason": d.reason or d.receipt,
-        }
-        for d in found
-    ]
-    columns = ["id", "state", "destination", "what", "account", "account_key", "attempt", "created_at"]
-    show(rows, form, columns=[*columns, "receipt_or_reason"], empty="no deliveries")
 
 
 @app.command()
