@@ -24,7 +24,9 @@ RUN = Param(
     title="Run",
     description="Number of the stopped run, as `pql storms` and the page say it.",
 )
-REASON = Param("", type="string", title="Reason", description="Why; kept in the ledger with your name.")
+REASON = Param(
+    None, type=["null", "string"], title="Reason", description="Why; it is kept in the ledger with your name."
+)
 
 
 def approve_storm_flow() -> None:

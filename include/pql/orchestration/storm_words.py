@@ -18,12 +18,14 @@ KEEP = "Keep holding"
 MOST_LINES = 15
 NAME_LENGTH = 80
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # all of ASCII's punctuation: CommonMark takes each after a backslash
+_LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)  # GitHub's Markdown makes links of these …
+_JOINER = "\u2060"  # … unless something stands inside, even if it cannot be seen; a backslash does not help there
 _TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they would reorder the line
 
 
 def subject(storm: Storm) -> str:
     """The headline: numbers only, since Airflow shows it in lists as it is."""
-    return f"{storm.accounts:,} accounts at once: send {storm.deliveries:,} deliveries of run {storm.run_id}?"
+    return f"Run {storm.run_id} is held: {storm.deliveries:,} deliveries about {storm.accounts:,} accounts. Send them?"
 
 
 def body(storm: Storm, inside: Contents, *, until: datetime) -> str:
@@ -34,13 +36,13 @@ def body(storm: Storm, inside: Contents, *, until: datetime) -> str:
         "",
         *(f"- {plain(why, 500)}" for why in storm.because or ("it said no reason",)),
         "",
-        *_table(("Would go to", "deliveries"), [(each.name, each.deliveries) for each in inside.places]),
+        *_table(("Would go to", "Deliveries"), [(each.name, each.deliveries) for each in inside.places]),
         *_table(
-            ("Definition", "play", "accounts"), [(each.definition, each.play, each.accounts) for each in inside.causes]
+            ("Definition", "Play", "Accounts"), [(each.definition, each.play, each.accounts) for each in inside.causes]
         ),
         "**The hottest of them**",
         "",
-        *_table(("Account", "score", "grade", "what happened"), [_row(each) for each in inside.top]),
+        *_table(("Account", "Score", "Grade", "What happened"), [_row(each) for each in inside.top]),
         f"- **{APPROVE}**: everything goes out, at the pace that each channel allows. What has become wrong since "
         "then (blocked, left, a deal) is still left out.",
         f"- **{DIGEST}**: one message a channel names them all; tasks, properties and webhooks go out one by one.",
@@ -57,13 +59,13 @@ def body(storm: Storm, inside: Contents, *, until: datetime) -> str:
 def plain(text: str, length: int = NAME_LENGTH) -> str:
     """The text on one line, as written, in Markdown: nothing in it is a link, a picture, markup or a mention.
 
-    >>> plain("[Acme](http://evil.example)")
-    '\\\\[Acme\\\\]\\\\(http\\\\:\\\\/\\\\/evil\\\\.example\\\\)'
+    >>> print(plain("[Acme] *Inc* | Söhne"))
+    \\[Acme\\] \\*Inc\\* \\| Söhne
     """
     shown = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)
     shown = " ".join("".join(each for each in shown if each not in _TURNING).split())
     cut = shown if len(shown) <= length else shown[: length - 1] + "…"
-    return _SPECIAL.sub(r"\\\1", cut)
+    return _SPECIAL.sub(r"\\\1", _LINKED.sub(_JOINER, cut))
 
 
 def _row(alert: Alert) -> Sequence[object]:
