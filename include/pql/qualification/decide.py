@@ -6,7 +6,7 @@ failed run is healed by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -45,6 +45,7 @@ class Run:
     now: datetime
     complete: bool
     is_first: bool
+    taken_back: Collection[tuple[int, str]] = ()
 
 
 @dataclass
@@ -67,16 +68,18 @@ def decide(
     complete: bool,
     baseline: Baseline,
     horizon: timedelta,
+    taken_back: Collection[tuple[int, str]] = (),
 ) -> Decisions:
     """What this evaluation means for the ledger; it reads nothing else and writes nothing.
 
     `snapshot`: `moments.with_past(…)`, one row per evaluated subject, all at `as_of`. `complete`: the sources are
-    complete to `as_of`. Nothing is decided for a draft, beyond the horizon, or hourly before the baseline; then
-    `why_nothing` says so.
+    complete to `as_of`. `taken_back`: (episode, subject key) of stays that by corrected data had never begun; they end
+    as retracted if the sources are complete. Nothing is decided for a draft, beyond the horizon, or hourly before the
+    baseline; then `why_nothing` says so.
     """
     live = definition.status == "live" and as_of >= now - horizon
     why = _why_nothing(definition, live, baseline)
-    run = Run(definition, facts, as_of, now, complete, is_first=baseline == "is_first")
+    run = Run(definition, facts, as_of, now, complete, is_first=baseline == "is_first", taken_back=taken_back)
     result = Decisions(definition.id, definition.rules_hash, as_of, live=live, why_nothing=why)
     if why:
         return result
@@ -186,7 +189,9 @@ def _stay(row: Row, episode: OpenEpisode, blocked: bool, run: Run, log: _Log) ->
     """Whether the open episode ends, and how (SEM-Q4). → (left the quiet way, still open)."""
     reason = parting(row, episode, blocked)
     since = episode.unqualified_since
-    if reason is None and not row.qualified and run.complete:
+    if reason is None and not row.qualified and run.complete and (episode.id, row.subject_key) in run.taken_back:
+        reason = "retracted"
+    elif reason is None and not row.qualified and run.complete:
         since = since or run.as_of
         if run.as_of - since >= timedelta(days=run.definition.leave_after_days):
             reason = "left"

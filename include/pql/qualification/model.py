@@ -14,7 +14,7 @@ Baseline = Literal["is_first", "done", "none"]
 """`is_first`: this run is the first over everybody. `done`: one came before. `none`: neither (SEM-D3 a)."""
 
 SilentReason = Literal["baseline", "identity", "stale", "at_most"]
-CloseReason = Literal["left", "excluded", "only", "won", "blocked"]
+CloseReason = Literal["left", "excluded", "only", "won", "blocked", "retracted"]
 
 
 # --- Facts: read from the ledger -----------------------------------------------------------------------------------

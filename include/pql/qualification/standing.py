@@ -48,8 +48,10 @@ def is_freed(
 ) -> bool:
     """Whether a block or cooldown of the subject ended after T − stale, which makes its qualifying fresh news (SEM-D3).
 
-    The end of an exclusion shows by itself: the subject was not qualified while it held.
+    So is it after a retraction, however long it has been true: nobody has been told. The end of an exclusion shows by itself: the subject was not qualified while it held.
     """
+    if last is not None and last.close_reason == "retracted":
+        return True
     ends = [ended_at(block) for block in blocks if block.created_at <= as_of] + [row.snooze_until]
     if last is not None:
         ends += [last.returns_after, last.closed_as_of if last.close_reason == "blocked" else None]
@@ -71,5 +73,5 @@ def parting(row: Row, episode: OpenEpisode, blocked: bool) -> CloseReason | None
 
 
 def returns_after(reason: CloseReason, as_of: datetime, cooldown: timedelta) -> datetime | None:
-    """End of the cooldown that follows; none after a block."""
-    return None if reason == "blocked" else as_of + cooldown
+    """End of the cooldown that follows; none after a block, and none after a stay that had never begun."""
+    return None if reason in ("blocked", "retracted") else as_of + cooldown

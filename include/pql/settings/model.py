@@ -262,6 +262,9 @@ class Settings(Strict):
     than it usually does at this hour of the week; `100`: never"""
     quarantine_pct: float = Field(default=5, ge=0, le=100)
     """ops are told when more than so many % of the records of a source's last read could not be used"""
+    retract_within_days: float = Field(default=14, ge=0)
+    """how long after an announcement late or corrected data can still take it back: the Slack message is struck out,
+    the CRM task closed, webhooks are told. Each live night looks; `0`: never"""
     retention_days: int = 400
     """how long raw events are kept behind their source's newest one. Every live night of `nightly_scores` ends by
     removing older ones, once their daily usage is kept (for ever); a night on which a definition has errors removes
