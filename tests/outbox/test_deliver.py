@@ -280,14 +280,14 @@ def test_a_reply_to_a_message_that_never_came_stands_alone(world: Any) -> None:
 
 
 def test_due_is_cut_into_batches_of_one_destination(world: Any) -> None:
-    """What is due comes in batches of one destination, oldest first, replies with the message they answer."""
+    """What is due comes in batches of one destination, oldest first, replies right after what they answer under."""
     for number in range(5):
         world.qualifies(f"org:{number}")
     world.qualifies("org:0", definition="e")
     world.qualifies("org:9", hold=True)
     batches = outbox.due(world.engine, world.clock(), batch_size=4)
-    ids = [each.id for each in world.all() if each.state == "pending"]
-    assert batches == [("remote", ids[:4]), ("remote", ids[4:])]
+    first, *others, reply = [each.id for each in world.all() if each.state == "pending"]
+    assert batches == [("remote", [first, reply, *others[:2]]), ("remote", others[2:])]
     world.deliver()
     assert outbox.due(world.engine, world.clock()) == []
 

@@ -4,8 +4,10 @@ from pql.outbox.attempt import Recheck
 from pql.outbox.by_hand import Delivery, list_deliveries, list_held, release_held, retry, suppress
 from pql.outbox.claims import Claim
 from pql.outbox.deliver import DeliverReport, deliver
+from pql.outbox.digest import gather, gather_waiting
 from pql.outbox.due import due
 from pql.outbox.enqueue import Queued, enqueue
+from pql.outbox.rhythm import Rhythm, rhythm
 from pql.outbox.silent import Released, SilentOpening, list_silent, release_silent
 
 __all__ = [
@@ -15,15 +17,19 @@ __all__ = [
     "Queued",
     "Recheck",
     "Released",
+    "Rhythm",
     "SilentOpening",
     "deliver",
     "due",
     "enqueue",
+    "gather",
+    "gather_waiting",
     "list_deliveries",
     "list_held",
     "list_silent",
     "release_held",
     "release_silent",
     "retry",
+    "rhythm",
     "suppress",
 ]

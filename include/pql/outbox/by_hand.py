@@ -123,7 +123,8 @@ def retry(conn: Connection, ids: Collection[int], *, now: datetime) -> int:
     What may have been sent keeps that note and is looked for first.
     """
     wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(RETRYABLE)]
-    return _change(conn, wanted, state="pending", not_before=to_naive(now), attempt=0, finished_at=None, reason=None)
+    due = {"state": "pending", "not_before": to_naive(now), "gather_at": None}
+    return _change(conn, wanted, **due, attempt=0, finished_at=None, reason=None)
 
 
 def _change(conn: Connection, wanted: Sequence[ColumnElement[bool]], **values: Any) -> int:

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, tuple_
+from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from pql.outbox import follow_ups, threads
+from pql.outbox.rhythm import Rhythm, Wait
 from pql.plays.model import Cause, Merged
 from pql.store.decisions import Applied
 from pql.store.instants import to_naive
@@ -35,22 +36,31 @@ def enqueue(
     run_id: int | None,
     now: datetime,
     hold: bool = False,
+    rhythm: Rhythm | None = None,
 ) -> Queued:
-    """Write one delivery for each merged intent, held if `hold` (the storm cap), else due at once.
+    """Write one delivery for each merged intent, held if `hold` (the storm cap), else due when `rhythm` says, or now.
+
+    What waits for a digest or for working hours is gathered then (`outbox.digest`); so are at once the messages about
+    more than `rhythm.table_above` accounts to one lane.
 
     A (episode or occurrence, play, action, destination) that has a delivery gets no second one. What happens later in
     an announced stay goes into the thread of its first Slack message there; any other message to an account and channel
     that got one less than 24 hours ago goes into that one's thread (SEM-D5). `applied` knows the
     episodes and occurrences behind the causes; a cause it does not know raises LookupError.
     """
-    added = existing = 0
+    rhythm = rhythm or Rhythm()
+    added: list[int] = []
+    existing = 0
     for each in merged:
         fresh = _without_known(conn, each, applied)
-        if fresh and _insert(conn, each, fresh, applied, run_id=run_id, now=now, hold=hold):
-            added += 1
-        else:
-            existing += 1
-    return Queued(held=added, existing=existing) if hold else Queued(pending=added, existing=existing)
+        wait = None if hold else rhythm.wait(each.kind, each.options, each.alert, now)
+        new = _insert(conn, each, fresh, applied, run_id=run_id, now=now, hold=hold, wait=wait) if fresh else None
+        added += [new] if new is not None else []
+        existing += new is None
+    if hold:
+        return Queued(held=len(added), existing=existing)
+    _gather_crowds(conn, added, rhythm.table_above, now)
+    return Queued(pending=len(added), existing=existing)
 
 
 def delivery_key(cause: Cause, destination: str, opened_as_of: datetime) -> str:
@@ -102,7 +112,9 @@ def _insert(
     run_id: int | None,
     now: datetime,
     hold: bool,
-) -> bool:
+    wait: Wait | None,
+) -> int | None:
+    """The new delivery's id; None if its effect was written before."""
     key = delivery_key(causes[0], merged.destination, _opened_as_of(conn, causes[0], applied))
     statement = upsert(conn, deliveries).values(
         key=key,
@@ -114,18 +126,37 @@ def _insert(
         lane=merged.lane,
         options=dict(merged.options),
         alert=asdict(merged.alert),
-        thread_of=_thread(conn, merged, causes, applied, now),
+        thread_of=_thread(conn, merged, causes, applied, now) if wait is None else None,  # found when it is gathered
         state="held" if hold else "pending",
         created_at=to_naive(now),
-        not_before=to_naive(now),
+        not_before=to_naive(wait.until if wait else now),
+        gather_at=to_naive(wait.until if wait else None),
+        reason=wait.why if wait else None,
     )
-    delivery_id = conn.execute(
+    delivery_id: int | None = conn.execute(
         statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.id)
     ).scalar()
     if delivery_id is None:  # the same effect under another row number: it was sent before its key was carried
-        return False
+        return None
     conn.execute(insert(delivery_causes), [_cause_row(each, merged, applied, delivery_id) for each in causes])
-    return True
+    return delivery_id
+
+
+def _gather_crowds(conn: Connection, added: list[int], above: int | None, now: datetime) -> None:
+    """Let what is due at once be gathered first where it is about more than `above` accounts in one lane."""
+    if above is None or len(added) <= above:
+        return
+    columns = deliveries.c
+    due_now = [columns.id.in_(added), columns.kind == "slack", columns.gather_at.is_(None), columns.thread_of.is_(None)]
+    crowds = (
+        select(columns.destination, columns.lane)
+        .where(*due_now)
+        .group_by(columns.destination, columns.lane)
+        .having(func.count(columns.account_key.distinct()) > above)
+    )
+    for destination, lane in conn.execute(crowds).all():
+        there = [columns.destination == destination, columns.lane == lane]
+        conn.execute(update(deliveries).where(*due_now, *there).values(gather_at=to_naive(now)))
 
 
 def _thread(conn: Connection, merged: Merged, causes: list[Cause], applied: Applied, now: datetime) -> int | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from pql import plays
 from pql.outbox.enqueue import Queued, enqueue
+from pql.outbox.rhythm import Rhythm
 from pql.plays.model import Intent, load
 from pql.store.decisions import Applied
 from pql.store.engine import lock_ledger
@@ -66,6 +67,7 @@ def release_silent(
     episode_ids: Collection[int] | None = None,
     definition: str | None = None,
     top: int | None = None,
+    rhythm: Rhythm | None = None,
 ) -> Released:
     """Announce silent openings: those of `episode_ids`, or the `top` ones; those released before stay as they are.
 
@@ -86,7 +88,7 @@ def release_silent(
     kept = [(row, intent) for row in rows for intent in _intents(row)]
     applied = Applied(episodes={(intent.cause.definition, intent.cause.subject_key): row.id for row, intent in kept})
     merged = plays.merge([intent for _, intent in kept])
-    return Released(released, enqueue(conn, merged, applied, run_id=None, now=now))
+    return Released(released, enqueue(conn, merged, applied, run_id=None, now=now, rhythm=rhythm))
 
 
 def _waiting(definition: str | None) -> Select[Any]:

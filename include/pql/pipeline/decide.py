@@ -177,7 +177,8 @@ class _Run:
         why = [str(drop) for drop in self.drops]
         why += [self._too_many(announced, cap)] if announced > cap else []
         hold = bool(why)
-        queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold)
+        rhythm = outbox.rhythm(self.project.settings)
+        queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold, rhythm=rhythm)
         summary |= {
             "run_id": run_id,
             "announced": 0 if hold else summary["announced"],  # what is held, nobody has been told

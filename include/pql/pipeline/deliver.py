@@ -17,7 +17,11 @@ CLOCKS_AGREE = timedelta(minutes=1)  # of the five that a lease lasts
 
 
 def due(project: Project, *, now: datetime) -> list[dict[str, Any]]:
-    """Batches of due deliveries, each for one destination: `destination` and `ids`."""
+    """Batches of due deliveries, each for one destination: `destination` and `ids`.
+
+    What has waited for this moment (a digest, working hours) is gathered before it is listed.
+    """
+    outbox.gather_waiting(project.engine, outbox.rhythm(project.settings), now=now)
     return [{"destination": name, "ids": list(ids)} for name, ids in outbox.due(project.engine, now)]
 
 
@@ -50,6 +54,7 @@ def deliver(
         sleep=time.sleep,
         only=only,
         max_seconds=max_seconds,
+        rhythm=outbox.rhythm(project.settings),
     )
     return {"states": report.states, "destinations": {name: dict(each) for name, each in report.counts.items()}}
 
