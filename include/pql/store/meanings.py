@@ -169,6 +169,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "place": "where it stands, or should: a channel, a thread in it, the tasks",
         "delivery_id": "the delivery, where the ledger knows one",
         "detail": "in words",
+        "happened_at": "when the effect was, or should have been",
         "found_at": "when it was first found",
         "seen_at": "when it was last found",
         "told_at": "when ops were told of it; NULL: not yet",

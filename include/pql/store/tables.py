@@ -276,6 +276,7 @@ discrepancies = Table(
     Column("place", String(200), nullable=False),  # where it stands, or should: a channel, a thread, the tasks
     Column("delivery_id", _Id, ForeignKey("deliveries.id")),
     Column("detail", Text, nullable=False),
+    Column("happened_at", DateTime, nullable=False),  # when the effect was, or should have been
     Column("found_at", DateTime, nullable=False),
     Column("seen_at", DateTime, nullable=False),
     Column("told_at", DateTime),

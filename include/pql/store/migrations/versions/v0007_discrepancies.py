@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("place", sa.String(length=200), nullable=False),
         sa.Column("delivery_id", _ID, nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("happened_at", sa.DateTime(), nullable=False),
         sa.Column("found_at", sa.DateTime(), nullable=False),
         sa.Column("seen_at", sa.DateTime(), nullable=False),
         sa.Column("told_at", sa.DateTime(), nullable=True),
