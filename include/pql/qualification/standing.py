@@ -48,7 +48,8 @@ def is_freed(
 ) -> bool:
     """Whether a block or cooldown of the subject ended after T − stale, which makes its qualifying fresh news (SEM-D3).
 
-    So is it after a retraction, however long it has been true: nobody has been told. The end of an exclusion shows by itself: the subject was not qualified while it held.
+    So is it after a retraction, however long it has been true: what was told was taken back. The end of an exclusion
+    shows by itself: the subject was not qualified while it held.
     """
     if last is not None and last.close_reason == "retracted":
         return True
