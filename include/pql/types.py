@@ -284,3 +284,44 @@ class BatchDestination(Destination, Protocol):
 
     def send_many(self, orders: Sequence[Order]) -> Sequence[Result]:
         """Carry the orders out once and return how each ended, in order; never raises for what the remote side does."""
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Receipts read back: what stands at a destination, held against what the ledger says.
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One delivery as a reader looks for it. Without a receipt nothing need be there; its place is looked at."""
+
+    key: str
+    kind: DeliveryKind
+    lane: str
+    receipt: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One effect that carries a delivery key and stands at its destination."""
+
+    key: str
+    place: str  # a channel, a thread in it, the tasks
+    at: datetime  # when it was made, by the destination's clock
+    receipt: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What a destination shows. Of a place that is not in `read` nothing is known, and nothing follows."""
+
+    standing: tuple[Standing, ...] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)  # key → place: delivered, and surely not there any more
+    read: frozenset[str] = frozenset()  # places read to their end
+    unread: Mapping[str, str] = field(default_factory=dict)  # place → why it could not be
+
+
+class Reader(Protocol):
+    """One destination that can be asked what stands there."""
+
+    def read(self, expected: Sequence[Expected], since: datetime) -> ReadBack:
+        """What was made there since that moment, where the expected stand or would; never raises for what it meets."""

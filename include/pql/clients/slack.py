@@ -155,7 +155,7 @@ class Slack:
         for page in self._pages(method, arguments | ({"ts": thread_ts} if thread_ts else {})):
             messages = page.get("messages", ())
             for message in messages:
-                if _delivery_key(message) == key:
+                if delivery_key(message) == key:
                     return Posted(channel, str(message["ts"]), thread_ts)
                 missing.discard(str(message["ts"]))
             seen += len(messages)
@@ -234,7 +234,8 @@ def api_url(host: str) -> str:
     return f"{site}/" if urlsplit(site).path.endswith("/api") else f"{site}/api/"
 
 
-def _delivery_key(message: Mapping[str, Any]) -> str | None:
+def delivery_key(message: Mapping[str, Any]) -> str | None:
+    """The delivery key in a message's metadata, None if it is none of ours."""
     metadata = message.get("metadata") or {}
     if metadata.get("event_type") != DELIVERY_EVENT:
         return None
