@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from pql import outbox, store
 from pql.outbox import Claim, DeliverReport, Delivery, Queued
 from pql.plays.model import Cause, Intent, Merged
 from pql.qualification.model import Closed, Decisions, Opened
 from pql.store import decisions, runs
+from pql.store.tables import deliveries
 from pql.types import Alert, Order, Pace, Result
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -117,6 +118,19 @@ class World:
         )  # fmt: skip
         cause = Cause(definition, "episode", subject, "ping", f"0:{kind}")
         return Intent(cause, account, subject, "remote", kind, lane, options, alert, 10)
+
+    def stops(self, *accounts: str, because: str = "too many at once", **how: Any) -> int:
+        """One run is stopped with a delivery for each account, the later ones hotter; returns the run's id."""
+        first = len(self.all())
+        for number, account in enumerate(accounts):
+            self.qualifies(account, hold=True, score=50 + number, **how)
+        run_id = max(each.run_id or 0 for each in self.all())
+        with store.writing(self.engine) as conn:
+            ids = [each.id for each in self.all()[first:]]
+            conn.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(run_id=run_id))
+            summary = {"held": len(ids), "held_because": [because]}
+            runs.finish_run(conn, run_id, announced=0, held=len(accounts), summary=summary)
+        return run_id
 
     def closes(self, subject: str, reason: Any) -> None:
         """The subject's stay ends now."""

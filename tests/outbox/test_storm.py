@@ -13,25 +13,10 @@ from pql import store
 from pql.outbox import retry
 from pql.outbox.storm import Answer, Answered, approve, as_digest, reject, storm, storms
 from pql.outbox.storm_contents import Cause, Place, contents
-from pql.store import runs
 from pql.store.tables import deliveries, storm_answers
 from pql.types import UserError
 
-WHY = "3 accounts at once: at most 1 may be announced"
-
-
-def stop(world: Any, *accounts: str, because: str = WHY, **how: Any) -> int:
-    """One run holds a delivery for each account; the later, the hotter. Returns the run's id."""
-    first = len(world.all())
-    for number, account in enumerate(accounts):
-        world.qualifies(account, hold=True, score=50 + number, **how)
-    with store.writing(world.engine) as conn:
-        run_id = max(each.run_id for each in world.all())
-        ids = [each.id for each in world.all()[first:]]
-        conn.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(run_id=run_id))
-        summary = {"held": len(ids), "held_because": [because]}
-        runs.finish_run(conn, run_id, announced=0, held=len(accounts), summary=summary)
-    return int(run_id)
+WHY = "too many at once"
 
 
 def told(who: str = "dana", why: str = "a launch", origin: Any = "cli") -> dict[str, Any]:
@@ -41,8 +26,8 @@ def told(who: str = "dana", why: str = "a launch", origin: Any = "cli") -> dict[
 def test_a_storm_says_what_it_holds_and_why(world: Any) -> None:
     """Until it is answered it is listed with its reason, its accounts and deliveries; a quiet run is not."""
     world.qualifies("org:0")
-    first = stop(world, "org:1", "org:2")
-    second = stop(world, "org:3", because="product brought 25 events")
+    first = world.stops("org:1", "org:2")
+    second = world.stops("org:3", because="product brought 25 events")
     with store.reading(world.engine) as conn:
         newest, oldest = storms(conn)
         assert (newest.run_id, newest.because, newest.accounts) == (second, ("product brought 25 events",), 1)
@@ -54,8 +39,8 @@ def test_a_storm_says_what_it_holds_and_why(world: Any) -> None:
 
 def test_what_is_inside_is_counted_and_the_hottest_named(world: Any) -> None:
     """Places and plays with the most first, one line an account, the highest score first; what left is not counted."""
-    stop(world, "org:7")
-    run_id = stop(world, "org:1", "org:2", "org:3")
+    world.stops("org:7")
+    run_id = world.stops("org:1", "org:2", "org:3")
     world.qualifies("org:3", definition="e", hold=True, kind="crm_task", lane="crm_task", score=99)
     world.qualifies("org:1", definition="f", hold=True, lane="slack:dm:a@x.com")
     world.qualifies("org:2", definition="f", hold=True, lane="slack:dm:b@x.com")
@@ -69,8 +54,8 @@ def test_what_is_inside_is_counted_and_the_hottest_named(world: Any) -> None:
 
 def test_approved_everything_of_that_run_goes_out_once(world: Any) -> None:
     """The answer is kept with who, why, where and when; the other storm goes on waiting."""
-    other = stop(world, "org:9")
-    run_id = stop(world, "org:1", "org:2")
+    other = world.stops("org:9")
+    run_id = world.stops("org:1", "org:2")
     world.clock.turn(hours=3)
     with store.writing(world.engine) as conn:
         done = approve(conn, run_id, now=world.clock(), **told())
@@ -86,7 +71,7 @@ def test_approved_everything_of_that_run_goes_out_once(world: Any) -> None:
 
 def test_rejected_nothing_goes_out_and_each_delivery_says_why(world: Any) -> None:
     """Suppressed with who and why; by hand one of them can still be sent."""
-    run_id = stop(world, "org:1", "org:2")
+    run_id = world.stops("org:1", "org:2")
     with store.writing(world.engine) as conn:
         done = reject(conn, run_id, now=world.clock(), **told(why="the import doubled everything"))
     assert (done.is_new, done.answer and done.answer.deliveries) == (True, 2)
@@ -102,7 +87,7 @@ def test_rejected_nothing_goes_out_and_each_delivery_says_why(world: Any) -> Non
 
 def test_as_a_digest_one_message_names_them_all(world: Any) -> None:
     """In the channel stands one message, the others are in its thread; tasks become due as they are."""
-    run_id = stop(world, "org:1", "org:2", "org:3")
+    run_id = world.stops("org:1", "org:2", "org:3")
     world.qualifies("org:1", definition="e", hold=True, kind="crm_task", lane="crm_task")
     with store.writing(world.engine) as conn:
         conn.execute(update(deliveries).where(deliveries.c.run_id > run_id).values(run_id=run_id))
@@ -120,7 +105,7 @@ def test_as_a_digest_one_message_names_them_all(world: Any) -> None:
 @pytest.mark.parametrize("first", [approve, reject, as_digest])
 def test_a_second_answer_changes_nothing(world: Any, first: Any, later: Any) -> None:
     """Whatever it says and whoever gives it: the first one stands and is what the second is told."""
-    run_id = stop(world, "org:1", "org:2")
+    run_id = world.stops("org:1", "org:2")
     with store.writing(world.engine) as conn:
         done = first(conn, run_id, now=world.clock(), **told())
     before = world.all()
@@ -134,7 +119,7 @@ def test_a_second_answer_changes_nothing(world: Any, first: Any, later: Any) -> 
 
 def test_of_two_who_answer_at_once_one_is_heard(world: Any) -> None:
     """Both ask the ledger in the same moment; all deliveries follow one of them."""
-    run_id = stop(world, *(f"org:{n}" for n in range(20)))
+    run_id = world.stops(*(f"org:{n}" for n in range(20)))
 
     def answer(how: Any) -> Answered:
         with store.writing(world.engine) as conn:
@@ -151,7 +136,7 @@ def test_of_two_who_answer_at_once_one_is_heard(world: Any) -> None:
 
 def test_what_somebody_dealt_with_one_by_one_needs_no_answer(world: Any) -> None:
     """With nothing left to hold the storm is over; answering it then changes nothing."""
-    run_id = stop(world, "org:1", "org:2")
+    run_id = world.stops("org:1", "org:2")
 
     def stopped(conn: Connection, state: str) -> None:
         conn.execute(update(deliveries).values(state=state))
@@ -173,7 +158,7 @@ def test_a_run_that_held_nothing_cannot_be_answered(world: Any, run_id: int) -> 
 
 def test_a_name_of_any_length_fits(world: Any) -> None:
     """Who answered is cut to what the ledger holds; nothing else of the answer is."""
-    run_id = stop(world, "org:1")
+    run_id = world.stops("org:1")
     with store.writing(world.engine) as conn:
         approve(conn, run_id, now=world.clock(), **told("d" * 500, "because " * 300))
         row = conn.execute(select(storm_answers)).one()

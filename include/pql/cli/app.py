@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported where they are needed: `pql --help` answers at onc
 ORDER = (
     *("init", "new", "check", "schema", "preview"),
     *("ingest", "score", "decide", "run", "deliver", "replay", "explain"),
-    *("deliveries", "release", "block", "prune", "forget"),
+    *("deliveries", "storms", "release", "block", "prune", "forget"),
 )
 
 

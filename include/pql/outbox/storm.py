@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Storm:
-    """One stopped run. `deliveries` and `accounts` are held at this moment; none are once it is answered."""
+    """One stopped run. `deliveries` are held at this moment, about `accounts`; once answered: none, about as many."""
 
     run_id: int
     kind: str
@@ -172,6 +172,6 @@ def _storm(run: Row[Any], held: tuple[int, int], answer: Answer | None) -> Storm
         decided_at=to_aware(run.decided_at),
         because=tuple(str(each) for each in run.summary.get("held_because", ())),
         deliveries=held[0],
-        accounts=held[1],
+        accounts=held[1] if answer is None else run.held,
         answer=answer,
     )

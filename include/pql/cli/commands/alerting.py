@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
+from pql.cli.commands.storms import user
 from pql.cli.output import Format, FormatOption, progress, show
+from pql.outbox import storm
 from pql.store import blocks, marks
 from pql.types import UserError
 
@@ -81,7 +84,7 @@ def release(
 def _held(opened: pipeline.Project, run: int | None, yes: bool, form: Format) -> None:
     with store.writing(opened.engine) as connection:
         if yes:
-            print(f"{outbox.release_held(connection, now=now(), run_id=run)} deliveries are due now (pql deliver)")
+            print(f"{_let_go(connection, run)} deliveries are due now (pql deliver)")
             return
         found = outbox.list_held(connection, run_id=run)
     rows = [
@@ -89,6 +92,14 @@ def _held(opened: pipeline.Project, run: int | None, yes: bool, form: Format) ->
         for d in found
     ]
     show(rows, form, columns=["id", "run", "account", "score", "what"], empty="the storm cap holds nothing")
+
+
+def _let_go(connection: Connection, run: int | None) -> int:
+    """Approve the storms that wait, so that it is kept who let them go; then whatever else is held."""
+    said: dict[str, Any] = {"who": user(), "why": "pql release --held --yes", "origin": "cli", "now": now()}
+    waiting = [each.run_id for each in storm.storms(connection) if run in (None, each.run_id)]
+    answers = [storm.approve(connection, each, **said).answer for each in waiting]
+    return sum(each.deliveries for each in answers if each) + outbox.release_held(connection, now=now(), run_id=run)
 
 
 @app.command()
