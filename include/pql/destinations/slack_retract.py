@@ -43,7 +43,7 @@ def find(slack: Slack, order: Order) -> Result:
         found = slack.call(method, {"channel": str(place.get("channel")), **only})
     except SlackError as error:
         return Result("ambiguous", reason=error.reason, retry_after_s=error.retry_after_s)
-    said = next((each for each in found.get("messages", ()) if str(each.get("ts")) == ts), {})
+    said: Mapping[str, Any] = next((each for each in found.get("messages", ()) if str(each.get("ts")) == ts), {})
     payload = (said.get("metadata") or {}).get("event_payload") or {}
     if payload.get(_BY) != order.key:
         return Result("not_sent", reason="the message is as it was; the same edit again changes nothing more")

@@ -46,6 +46,8 @@ def retract(
     What was not sent yet is suppressed. What was, or may have been, gets a delivery of its own that waits until the
     original is over. A message that also speaks for a stay that stands, or for another event, is left as it is.
     """
+    if not why:
+        return TakenBack()
     queued = suppressed = 0
     for row in _said(conn, why):
         reason = why[row.episode_id]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from sqlalchemy import Connection
 
 from pql import outbox, plays, qualification, store
 from pql.definition.model import Definition
+from pql.outbox.retract import retract
+from pql.pipeline import retracting
 from pql.pipeline.health.freshness import freshness
 from pql.pipeline.health.volume import Drop, drops_of
 from pql.pipeline.ingest import Kind
@@ -111,7 +113,9 @@ def decide_run(
     at = LakeAt(project, lake, [each.definition for each in ordered], as_of)
     who = at.identity() if known is None else known
     ordered = [_still_so(each, who) for each in ordered]
-    run = _Run(project, at, as_of, now, kind, tuple(drops))
+    looks_back = kind == "nightly" and known is None and not drops
+    doubted = retracting.look_back(project, [(e.definition, e.frame) for e in ordered], as_of) if looks_back else {}
+    run = _Run(project, at, as_of, now, kind, tuple(drops), doubted)
     seen, accounts_of = _seen(who), run.foresee(ordered) if known is None else {}
     with store.deciding(project.engine) as connection:
         return run.decide(connection, ordered, seen, accounts_of, summary)
@@ -125,6 +129,7 @@ class _Run:
     now: datetime
     kind: str
     drops: tuple[Drop, ...] = ()
+    doubted: retracting.Doubted = field(default_factory=dict)
 
     def foresee(self, ordered: Sequence[Evaluated]) -> Mapping[str, set[str]]:
         """Fetch from the lake, before the lock, what the decisions will need; return the marks' accounts.
@@ -155,6 +160,7 @@ class _Run:
         )
         complete = self._complete(connection)
         intents: list[Intent] = []
+        taken_back: dict[int, str] = {}
         applied = decisions.Applied()
         for each in ordered:
             definition = each.definition
@@ -164,6 +170,7 @@ class _Run:
             wanted = intents_of(self.at, definition, each.frame, made)
             decisions.keep_intents(connection, wanted, applied)
             intents += [intent for intent in wanted if intent.announced]
+            taken_back |= retracting.why(made, self.doubted)
             count_decided(summary, made)
             self._clear(connection, each, made, accounts_of)
         merged = plays.merge(intents)
@@ -176,16 +183,19 @@ class _Run:
         )
         why = [str(drop) for drop in self.drops]
         why += [self._too_many(announced, cap)] if announced > cap else []
+        why += [f"{len(taken_back)} announcements would be taken back at once"] if len(taken_back) > cap else []
         hold = bool(why)
         rhythm = outbox.rhythm(self.project.settings)
         queued = outbox.enqueue(connection, merged, applied, run_id=run_id, now=self.now, hold=hold, rhythm=rhythm)
+        undone = retract(connection, taken_back, run_id=run_id, now=self.now, hold=hold)
         summary |= {
             "run_id": run_id,
             "announced": 0 if hold else summary["announced"],  # what is held, nobody has been told
             "accounts_told_of": 0 if hold else announced,
-            "queued": queued.pending,
-            "held": queued.held,
-            "held_because": why if queued.held else [],
+            "retracted": len(taken_back),
+            "queued": queued.pending + undone.pending,
+            "held": queued.held + undone.held,
+            "held_because": why if queued.held or undone.held else [],
             "storm_cap": cap,
         }
         runs.finish_run(
@@ -215,6 +225,7 @@ class _Run:
             complete=complete,
             baseline=self._baseline(connection, definition),
             horizon=self.project.horizon,
+            taken_back=self.doubted.get(definition.id, {}),
         )
 
     def _complete(self, connection: Connection) -> bool:

@@ -44,6 +44,7 @@ def empty_summary(
         "announced": 0,
         "accounts_told_of": 0,
         "silent": 0,
+        "retracted": 0,
         "queued": 0,
         "held": 0,
         "held_because": [],
@@ -74,7 +75,8 @@ def count_decided(summary: dict[str, Any], made: Decisions) -> None:
         "newly_qualified": len(made.opened),
         "announced": announced,
         "silent": len(made.opened) - announced,
-        "left": len(made.closed),
+        "left": sum(1 for each in made.closed if each.reason != "retracted"),
+        "retracted": sum(1 for each in made.closed if each.reason == "retracted"),
         "other_triggers": sum(1 for each in made.occurrences_opened if each.announced),
         **({"decided_nothing": made.why_nothing} if made.why_nothing else {}),
     }
