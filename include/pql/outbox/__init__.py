@@ -1,16 +1,18 @@
 """The outbox: deliveries written with the decisions that cause them, carried out later, each exactly once."""
 
-from pql.outbox.attempt import Recheck
 from pql.outbox.by_hand import Delivery, list_deliveries, list_held, release_held, retry, suppress
+from pql.outbox.checking import BatchRecheck, Recheck
 from pql.outbox.claims import Claim
 from pql.outbox.deliver import DeliverReport, deliver
 from pql.outbox.digest import gather, gather_waiting
 from pql.outbox.due import due
 from pql.outbox.enqueue import Queued, enqueue
+from pql.outbox.retract import TakenBack, retract
 from pql.outbox.rhythm import Rhythm, rhythm
 from pql.outbox.silent import Released, SilentOpening, list_silent, release_silent
 
 __all__ = [
+    "BatchRecheck",
     "Claim",
     "DeliverReport",
     "Delivery",
@@ -19,6 +21,7 @@ __all__ = [
     "Released",
     "Rhythm",
     "SilentOpening",
+    "TakenBack",
     "deliver",
     "due",
     "enqueue",
@@ -29,6 +32,7 @@ __all__ = [
     "list_silent",
     "release_held",
     "release_silent",
+    "retract",
     "retry",
     "rhythm",
     "suppress",

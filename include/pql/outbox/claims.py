@@ -6,12 +6,12 @@ else has claimed the row, the old owner's write meets another fence and changes 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select, update
 
 from pql.outbox.backoff import LAST_ATTEMPT
 from pql.outbox.owners import is_alive
@@ -66,16 +66,23 @@ def claim(
     now: datetime,
     limit: int,
     only: Collection[int] | None = None,
+    per_lane: int | None = None,
+    not_lanes: Collection[str] = (),
 ) -> tuple[Claim, ...]:
     """Claim up to `limit` due rows of `destination` (among the ids `only`, if given), oldest first.
 
     Due are: pending and ambiguous rows whose time has come, and rows whose owner's lease has lapsed, unless the owner
-    is seen to be at work. A reply waits until the message it answers under is finished. No two workers get the same
-    row: PostgreSQL locks and skips, SQLite's write transactions exclude each other.
+    is seen to be at work. A reply waits until the message it answers under is finished. At most `per_lane` are of one
+    lane and none of `not_lanes`, so that one busy channel does not stand before the others. No two workers get the
+    same row: PostgreSQL locks and skips, SQLite's write transactions exclude each other.
     """
     wanted = [deliveries.c.destination == destination, is_due(now), ~waits_for_thread(), ~_in_hand(conn, now)]
     if only is not None:
         wanted.append(deliveries.c.id.in_(sorted(only)))
+    if not_lanes:
+        wanted.append(deliveries.c.lane.not_in(sorted(not_lanes)))
+    if per_lane is not None:
+        wanted.append(deliveries.c.id.in_(_first_of_lanes(wanted, per_lane)))
     query = select(deliveries).where(*wanted).order_by(deliveries.c.id).limit(limit)
     rows = conn.execute(query.with_for_update(skip_locked=True)).all()
     if rows:
@@ -100,6 +107,12 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     ready = and_(deliveries.c.state.in_(("pending", "ambiguous")), deliveries.c.not_before <= at, gathered)
     lapsed = and_(deliveries.c.state.in_(("claimed", "sending")), deliveries.c.lease_until <= at)
     return or_(ready, lapsed)
+
+
+def _first_of_lanes(wanted: Sequence[ColumnElement[bool]], per_lane: int) -> Select[tuple[int]]:
+    place = func.row_number().over(partition_by=deliveries.c.lane, order_by=deliveries.c.id).label("place")
+    ranked = select(deliveries.c.id, place).where(*wanted).subquery()
+    return select(ranked.c.id).where(ranked.c.place <= per_lane)
 
 
 def _in_hand(conn: Connection, now: datetime) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from pql.outbox.claims import UNFINISHED, Claim
 from pql.outbox.threads import THREAD_FOR
 from pql.store import blocks
+from pql.store.blocks import AccountBlock
 from pql.store.facts import MERGED, RETRACTED
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes
@@ -19,19 +20,29 @@ _WITNESSES = 5
 _ENDS_ANY = ("blocked", "excluded", "only", RETRACTED)
 
 
-def objection(conn: Connection, claim: Claim, now: datetime) -> str | None:
-    """Return why the delivery must not go out any more, None if nothing in the ledger stands against it.
+def objections(conn: Connection, claims: Sequence[Claim], now: datetime) -> dict[int, str]:
+    """Return why deliveries must not go out any more, by id; those that the ledger has nothing against are left out.
 
     A write-back (crm_update) is no message: an ended stay does not stop it, a block or an exclusion does, and so
     does a later one for the same subject, which it would overwrite.
     """
-    for each in blocks.active(conn, now, [claim.account_key]).get(claim.account_key, ()):
-        until = f" until {each.until:%Y-%m-%d}" if each.until else ""
-        return f"blocked: {each.kind}{until} ({each.reason})" if each.reason else f"blocked: {each.kind}{until}"
-    closed = _closed(conn, claim)
-    if closed is not None and (claim.kind != "crm_update" or closed in _ENDS_ANY):
-        return f"the stay it announces has ended: {closed}"
-    return _superseded(conn, claim) if claim.kind == "crm_update" else None
+    blocked = blocks.active(conn, now, {claim.account_key for claim in claims})
+    closed = _closed(conn, claims)
+    found: dict[int, str] = {}
+    for claim in claims:
+        ended = closed.get(claim.id)
+        if claim.account_key in blocked:
+            found[claim.id] = _blocked(blocked[claim.account_key][0])
+        elif ended is not None and (claim.kind != "crm_update" or ended in _ENDS_ANY):
+            found[claim.id] = f"the stay it announces has ended: {ended}"
+        elif claim.kind == "crm_update" and (later := _superseded(conn, claim)) is not None:
+            found[claim.id] = later
+    return found
+
+
+def _blocked(block: AccountBlock) -> str:
+    until = f" until {block.until:%Y-%m-%d}" if block.until else ""
+    return f"blocked: {block.kind}{until} ({block.reason})" if block.reason else f"blocked: {block.kind}{until}"
 
 
 def nothing_to_take_back(conn: Connection, claim: Claim) -> str | None:
@@ -55,11 +66,14 @@ def thread_receipt(conn: Connection, claim: Claim) -> Mapping[str, Any] | None:
         return None
     columns = deliveries.c
     query = select(columns.receipt, columns.sent_at).where(columns.id == claim.thread_of, columns.state == "delivered")
-    row = conn.execute(query).first()
-    if row is None or row.receipt is None:
+    parent = conn.execute(query).first()
+    if parent is None or parent.receipt is None:
         return None
-    is_old = row.sent_at is not None and row.sent_at <= to_naive(claim.created_at - THREAD_FOR)
-    return {**row.receipt, "broadcast": True} if is_old and claim.options.get("broadcast") is True else row.receipt
+    is_old = parent.sent_at is not None and parent.sent_at <= to_naive(claim.created_at - THREAD_FOR)
+    if is_old and claim.options.get("broadcast") is True:
+        return {**parent.receipt, "broadcast": True}
+    receipt: Mapping[str, Any] = parent.receipt
+    return receipt
 
 
 def witnesses(conn: Connection, claim: Claim) -> tuple[Mapping[str, Any], ...]:
@@ -80,16 +94,19 @@ def witnesses(conn: Connection, claim: Claim) -> tuple[Mapping[str, Any], ...]:
     return tuple(receipt for receipt in conn.execute(query).scalars() if receipt and receipt.get("ts"))
 
 
-def _closed(conn: Connection, claim: Claim) -> str | None:
-    """Return why all the stays behind the delivery have ended since, None if one goes on or it has another cause."""
+def _closed(conn: Connection, claims: Sequence[Claim]) -> dict[int, str]:
+    """Return why all the stays behind a delivery have ended since; left out if one goes on or it has another cause."""
     query = (
-        select(episodes.c.close_reason, episodes.c.closed_as_of)
+        select(delivery_causes.c.delivery_id, episodes.c.close_reason, episodes.c.closed_as_of)
         .select_from(delivery_causes.outerjoin(episodes, episodes.c.id == delivery_causes.c.episode_id))
-        .where(delivery_causes.c.delivery_id == claim.id)
+        .where(delivery_causes.c.delivery_id.in_([claim.id for claim in claims]))
     )
-    said_at = to_naive(datetime.fromisoformat(claim.alert.as_of))
-    ended = [_ended(row.close_reason, row.closed_as_of, said_at) for row in conn.execute(query)]
-    return ended[0] if ended and all(ended) else None
+    said_at = {claim.id: to_naive(datetime.fromisoformat(claim.alert.as_of)) for claim in claims}
+    reasons: dict[int, list[str | None]] = {}
+    for row in conn.execute(query):
+        ended = _ended(row.close_reason, row.closed_as_of, said_at[row.delivery_id])
+        reasons.setdefault(row.delivery_id, []).append(ended)
+    return {id: ended[0] for id, ended in reasons.items() if ended[0] is not None and all(ended)}
 
 
 def _ended(reason: str | None, closed_as_of: datetime | None, said_at: datetime) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from pql.outbox.backoff import LONGEST_TOLD
 from pql.outbox.claims import Claim
@@ -35,6 +35,15 @@ def reserve(conn: Connection, name: str, pace: Pace, now: datetime) -> tuple[dat
     return at, True
 
 
+def ahead(conn: Connection, destination: str, pace: Pace, now: datetime) -> dict[str, datetime]:
+    """Return what of `destination` has no turn to give within 5 seconds, and when it will have one."""
+    own = or_(paces.c.name == destination, paces.c.name.startswith(f"{destination}|", autoescape=True))
+    moments = {
+        row.name: _moment(row.free_at, row.held_until, pace, now) for row in conn.execute(select(paces).where(own))
+    }
+    return {name: at for name, at in moments.items() if at > now + PATIENCE}
+
+
 def hold(conn: Connection, name: str, until: datetime) -> None:
     """Let nothing leave for `name` before `until`: a destination that said "later" to one says it to all."""
     fresh = upsert(conn, paces).values(name=name, free_at=to_naive(until), held_until=to_naive(until))
@@ -47,8 +56,11 @@ def _next(conn: Connection, name: str, pace: Pace, now: datetime) -> datetime:
     fresh = upsert(conn, paces).values(name=name, free_at=to_naive(now))
     conn.execute(fresh.on_conflict_do_nothing(index_elements=[paces.c.name]))
     row = conn.execute(select(paces).where(paces.c.name == name).with_for_update()).one()
-    free_at: datetime = to_aware(row.free_at)
-    held_until: datetime | None = to_aware(row.held_until)
+    return _moment(row.free_at, row.held_until, pace, now)
+
+
+def _moment(free: datetime, held: datetime | None, pace: Pace, now: datetime) -> datetime:
+    free_at, held_until = to_aware(free), to_aware(held)
     # No turn is given out further ahead: such a one, or such a hold, is of a clock that has been put back since.
     if free_at > now + PATIENCE + timedelta(seconds=pace.gap_s):
         free_at = now

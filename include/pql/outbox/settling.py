@@ -1,12 +1,13 @@
-"""How an attempt ended in, what the ledger keeps of it out: a receipt, a time to come back, or a reason to end."""
+"""How attempts ended in, what the ledger keeps of them out: a receipt, a time to come back, or a reason to end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from pql.outbox import claims, pace
 from pql.outbox.backoff import (
@@ -17,7 +18,7 @@ from pql.outbox.backoff import (
     wait_as_told,
 )
 from pql.outbox.claims import Claim
-from pql.store.engine import writing
+from pql.outbox.together import Together
 from pql.types import Pace, Result
 
 UNCLEAR = "unclear"  # all attempts are over and nobody can tell whether it arrived: it stays ambiguous
@@ -28,25 +29,53 @@ Boundary = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Settling:
-    """Writes how attempts ended, each in a transaction of its own that only the row's present owner can make."""
+class Ending:
+    """How one attempt ended: the state to report, and what writes it (False if the row is no longer ours)."""
 
-    engine: Engine
+    state: str
+    write: Callable[[Connection], bool]
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Writes how attempts ended; only a row's present owner can."""
+
+    together: Together
     clock: Callable[[], datetime]
     boundary: Boundary
 
-    def settle(self, claim: Claim, result: Result, paced: Pace | None, *, looked: bool = False) -> str:
-        """Write what `result` means for the delivery and return its state; `looked`: it was looked for, not sent.
+    def settle(self, endings: Sequence[Ending]) -> list[str]:
+        """Write these endings in one transaction and return their states."""
+
+        def change(conn: Connection) -> list[str]:
+            states = [each.state if each.write(conn) else LOST for each in endings]
+            self.boundary("before receipt")
+            return states
+
+        if not endings:
+            return []
+        states = self.together.write(change)
+        self.boundary("after")
+        return states
+
+    def written(self, endings: Sequence[Ending]) -> list[str]:
+        """Write these, which are no attempt's, in one transaction and return their states."""
+        return self.together.write(
+            lambda conn: [each.state if each.write(conn) else LOST for each in endings],
+        )
+
+    def ending(self, claim: Claim, result: Result, paced: Pace | None, *, looked: bool = False) -> Ending:
+        """What `result` means for the delivery; `looked`: it was looked for, not sent.
 
         A destination that asked to wait is left alone by all the others that keep the same pace.
         """
         if result.outcome == "delivered":
-            return self.finish(claim, "delivered", result=result)
+            return self.finished(claim, "delivered", result=result)
         if result.outcome == "rejected":
-            return self.finish(claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
+            return self.finished(claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
         return self._try_again(claim, result, paced, looked)
 
-    def finish(
+    def finished(
         self,
         claim: Claim,
         state: str,
@@ -54,42 +83,44 @@ class Settling:
         reason: str | None = None,
         result: Result | None = None,
         maybe_sent: bool = False,
-    ) -> str:
-        """End the delivery in this state."""
+    ) -> Ending:
+        """The delivery ends in this state."""
         receipt = None if result is None else result.receipt
-        with writing(self.engine) as conn:
-            ours = claims.finish(
-                conn, claim, state, now=self.clock(), reason=reason, receipt=receipt, maybe_sent=maybe_sent
-            )
-            self.boundary("before receipt")
-        self.boundary("after")
-        return state if ours else LOST
+        write = partial(
+            claims.finish,
+            claim=claim,
+            state=state,
+            now=self.clock(),
+            reason=reason,
+            receipt=receipt,
+            maybe_sent=maybe_sent,
+        )
+        return Ending(state, write)
 
     def put_back(
         self,
         claim: Claim,
         state: str,
         at: datetime,
-        reason: str,
+        reason: str | None,
         *,
         maybe_sent: bool = False,
         counts: bool = True,
         gather_at: datetime | None = None,
-    ) -> str:
-        """Let the delivery come back `at` that moment; with `counts` False the attempt was none."""
-        with writing(self.engine) as conn:
-            ours = claims.put_back(
-                conn,
-                claim,
-                not_before=at,
-                reason=reason,
-                maybe_sent=maybe_sent,
-                counts=counts,
-                gather_at=gather_at,
-            )
-        return state if ours else LOST
+    ) -> Ending:
+        """The delivery comes back `at` that moment; with `counts` False the attempt was none."""
+        write = partial(
+            claims.put_back,
+            claim=claim,
+            not_before=at,
+            reason=reason,
+            maybe_sent=maybe_sent,
+            counts=counts,
+            gather_at=gather_at,
+        )
+        return Ending(state, write)
 
-    def _try_again(self, claim: Claim, result: Result, paced: Pace | None, looked: bool) -> str:
+    def _try_again(self, claim: Claim, result: Result, paced: Pace | None, looked: bool) -> Ending:
         now = self.clock()
         maybe_sent = result.outcome == "ambiguous"
         told = self._told(claim, result, now)
@@ -99,14 +130,17 @@ class Settling:
         if wait is None and maybe_sent:  # nobody can tell: not given up, not sent again, and a human is told
             return self.put_back(claim, UNCLEAR, now + RETRY_AFTER[-1], _unclear(claim, result), maybe_sent=True)
         if wait is None:
-            return self.finish(claim, "dead", reason=_gave_up(claim, result))
-        if told is not None and paced is not None:
-            with writing(self.engine) as conn:
-                pace.hold(conn, pace.place(paced, claim), now + told)
-        state = "ambiguous" if maybe_sent else "retry"
-        reason = result.reason or result.outcome
+            return self.finished(claim, "dead", reason=_gave_up(claim, result))
         # being told to wait is no failure: a rate limit loses nothing
-        return self.put_back(claim, state, now + wait, reason, maybe_sent=maybe_sent, counts=told is None)
+        back = self.put_back(
+            claim,
+            "ambiguous" if maybe_sent else "retry",
+            now + wait,
+            result.reason or result.outcome,
+            maybe_sent=maybe_sent,
+            counts=told is None,
+        )
+        return back if told is None or paced is None else _holding(back, pace.place(paced, claim), now + told)
 
     def _told(self, claim: Claim, result: Result, now: datetime) -> timedelta | None:
         """How long the destination asked to wait, None if it did not, or has been asking for days."""
@@ -115,6 +149,14 @@ class Settling:
         if now - claim.created_at >= THROTTLED_FOR_AT_MOST:
             return None
         return wait_as_told(claim.key, claim.attempt, result.retry_after_s)
+
+
+def _holding(back: Ending, place: str, until: datetime) -> Ending:
+    def write(conn: Connection) -> bool:
+        pace.hold(conn, place, until)
+        return back.write(conn)
+
+    return Ending(back.state, write)
 
 
 def _gave_up(claim: Claim, result: Result) -> str:
