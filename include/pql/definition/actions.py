@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Dict
+from typing import get_args
 
 from pql.definition import durations
-from pql.definition.model import Action
+from pql.definition.model import Action, How, ReaderHours
 from pql.definition.names import Names
 from pql.definition.reading import Notes, described
 from pql.definition.templates import OBJECTS, VALUES, is_template, read_template
@@ -35,6 +36,8 @@ FIELDS = (
     "score_delta_week",
 )
 
+TIMING: Dict[str, tuple[str, ...]] = {"how": get_args(How), "hours": get_args(ReaderHours)}
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BUSINESS_DAYS = re.compile(r"\d{1,2} business days?")
 _DESTINATION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -44,6 +47,12 @@ def read_actions(notes: Notes, node: Node, names: Names) -> tuple[Action, ...]:
     """The actions in order; wrong ones are noted and left out."""
     read = (_read_action(notes, item, names) for item in notes.items(node, "`do`"))
     return tuple(action for action in read if action is not None)
+
+
+def read_timing(notes: Notes, fields: Dict[str, Entry], of: str = "") -> dict[str, str]:
+    """What is said of `how` and `hours`, of a play or of one of its Slack messages."""
+    given = {key: notes.choice(fields[key].value, f"`{key}`{of}", TIMING[key]) for key in TIMING if key in fields}
+    return {key: word for key, word in given.items() if word is not None}
 
 
 def check_template(notes: Notes, line: int, text: str, what: str, names: Names) -> None:
@@ -83,13 +92,14 @@ def _read_action(notes: Notes, node: Node, names: Names) -> Action | None:
 
 
 def _read_slack(notes: Notes, entry: Entry, names: Names) -> Action:
-    fields = notes.fields(entry.value, "`slack`", ("channel", "dm", "mention", "destination"))
+    fields = notes.fields(entry.value, "`slack`", ("channel", "dm", "mention", *TIMING, "destination"))
     options: dict[str, object] = {}
     if "channel" in fields:
         options["channel"] = _channel(notes, fields["channel"].value, names)
     for key in ("dm", "mention"):
         if key in fields:
             options[key] = _person(notes, fields[key].value, f"`{key}` of `slack`")
+    options |= read_timing(notes, fields, " of `slack`")
     if isinstance(entry.value, Mapping) and not {"channel", "dm"} & set(fields):
         notes.error(
             entry.line, "`slack` says neither which `channel` nor whom to `dm`", 'for example `channel: "#pql"`'

@@ -35,9 +35,10 @@ def lint(definition: Definition, *, settings: Settings | None = None, today: dat
     also about a review that is due.
     """
     found = [*_signup_alone(definition), *_points(definition), *_unasked(definition), *_entry(definition)]
-    found += [*_silent(definition), *_review(definition, today), *_unused(definition)]
+    found += [*_silent(definition), *_review(definition, today), *_unused(definition), *_gathered(definition)]
     if settings is not None:
         found += [*_unmapped(definition, settings), *_destinations(definition, settings)]
+        found += _hours(definition, settings)
     return tuple(sorted(found, key=lambda problem: problem.line))
 
 
@@ -116,6 +117,13 @@ def _review(definition: Definition, today: date | None) -> Iterator[Problem]:
         yield _warning(definition, "reviewed", message, "look at it again and set `reviewed:`")
 
 
+def _gathered(definition: Definition) -> Iterator[Problem]:
+    for play in definition.plays:
+        if play.how == "digest" and not any(action.kind == "slack" for action in play.actions):
+            message = f"play `{play.title}` has no `slack` action: nothing of it waits for a digest"
+            yield _warning(definition, f"plays.{play.id}", message, "leave out `how`")
+
+
 # --- against the settings ---
 
 
@@ -153,3 +161,15 @@ def _destinations(definition: Definition, settings: Settings) -> Iterator[Proble
             elif there.kind != kinds[action.kind]:
                 message = f"play `{play.title}`: `{action.destination}` is a {there.kind}, it cannot do `{action.kind}`"
                 yield _warning(definition, f"plays.{play.id}", message)
+
+
+def _hours(definition: Definition, settings: Settings) -> Iterator[Problem]:
+    if settings.working_hours is not None:
+        return
+    for play in definition.plays:
+        asked = {play.hours, *(action.options.get("hours") for action in play.actions)}
+        if "working" in asked:
+            message = (
+                f"play `{play.title}` waits for working hours, but settings.yaml names none: it speaks at any time"
+            )
+            yield _warning(definition, f"plays.{play.id}", message, "add `working_hours:`")

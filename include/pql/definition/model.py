@@ -222,6 +222,10 @@ class Trigger:
     min: float | None = None  # near_limit
 
 
+How = Literal["instant", "digest"]
+ReaderHours = Literal["any", "working"]
+
+
 @dataclass(frozen=True)
 class Action:
     """One thing to do. `options` are templates or literals, as written, checked for the kind."""
@@ -241,6 +245,9 @@ class Play:
     next: str = ""  # template of the suggested next step
     rearm_days: float = 1.0
     at_most_every_days: float | None = None
+    # of its Slack messages that do not say otherwise themselves (their options then hold it)
+    how: How = "instant"
+    hours: ReaderHours | None = None  # None: the working hours of the settings, if they name any
 
 
 # --- the whole -----------------------------------------------------------------------------------------------------

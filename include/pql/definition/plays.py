@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping as Dict
+from dataclasses import replace
 from typing import get_args
 
-from pql.definition.actions import check_template, read_actions
+from pql.definition.actions import TIMING, check_template, read_actions, read_timing
 from pql.definition.conditions import LATER_PLAY, PLAY, read_condition
-from pql.definition.model import Play, Trigger, TriggerKind
+from pql.definition.model import Action, Play, Trigger, TriggerKind
 from pql.definition.names import Names
 from pql.definition.reading import Notes, described
 from pql.located_yaml import Entry, Leaf, Mapping, Node, did_you_mean, quoted
 
 TRIGGERS: tuple[TriggerKind, ...] = get_args(TriggerKind)
 QUIET_DAYS = 7  # of a bare `gone_quiet`, and of a bare `stuck`
-_KEYS = ("play", "id", "on", "if", "next", "do", "how", "rearm", "at_most_every")
+_KEYS = ("play", "id", "on", "if", "next", "do", *TIMING, "rearm", "at_most_every")
 
 
 def read_plays(notes: Notes, node: Node, names: Names) -> tuple[Play, ...]:
@@ -60,14 +61,24 @@ def _read_play(notes: Notes, node: Node, names: Names) -> Play | None:
     if next_:
         check_template(notes, fields["next"].value.line, next_, "`next`", names)
     actions = read_actions(notes, fields["do"].value, names) if "do" in fields else ()
-    _check_how(notes, fields)
+    timing = read_timing(notes, fields)
     rearm, every = (_duration(notes, fields, key, what) for key in ("rearm", "at_most_every"))
     if title is None or play_id is None or trigger is None:
         return None
     if "rearm" in fields and trigger.kind == "newly_qualified":
         hint = "coming back is ruled by `return: {after: …}`"
         notes.error(fields["rearm"].line, f"`rearm` has no meaning for `newly_qualified` in {what}", hint)
-    return Play(play_id, title, trigger, actions, filter_, next_ or "", 1.0 if rearm is None else rearm, every)
+    return Play(
+        play_id,
+        title,
+        trigger,
+        tuple(_timed(action, timing) for action in actions),
+        filter_,
+        next_ or "",
+        1.0 if rearm is None else rearm,
+        every,
+        **timing,  # type: ignore[arg-type]  # read as one of its words
+    )
 
 
 def _read_id(notes: Notes, fields: Dict[str, Entry], title: str | None) -> str | None:
@@ -86,13 +97,12 @@ def _duration(notes: Notes, fields: Dict[str, Entry], key: str, what: str) -> fl
     return notes.days(fields[key].value, f"`{key}` of {what}") if key in fields else None
 
 
-def _check_how(notes: Notes, fields: Dict[str, Entry]) -> None:
-    if "how" not in fields:
-        return
-    how = notes.choice(fields["how"].value, "`how`", ("instant", "digest"))
-    if how == "digest":
-        message = "`how: digest` is not available yet: this play would never send anything"
-        notes.error(fields["how"].line, message, "leave out `how` to send at once")
+def _timed(action: Action, timing: Dict[str, str]) -> Action:
+    """A Slack message with the play's `how` and `hours` where it has none of its own; nothing else ever waits."""
+    if action.kind != "slack":
+        return action
+    options = {**timing, **action.options}
+    return replace(action, options={name: said for name, said in options.items() if (name, said) != ("how", "instant")})
 
 
 # --- triggers ---

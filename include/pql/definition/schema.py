@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pql.definition.actions import FIELDS
+from pql.definition.actions import FIELDS, TIMING
 from pql.definition.by_size import ACTIVATION_PCT
 from pql.definition.comparisons import COMPARISONS
 from pql.definition.names import CRITERIA, KNOWN_ATTRIBUTES, OPERANDS
@@ -173,17 +173,21 @@ def _play() -> Schema:
         "if": _CONDITION,
         "next": _TEXT,
         "do": _list({"anyOf": _actions()}),
-        "how": _choice("instant"),
+        **_timing(),
         "rearm": _DURATION,
         "at_most_every": _DURATION,
     }
     return _object("play", keys, ("play", "on", "do"))
 
 
+def _timing() -> Schema:
+    return {key: _choice(*words) for key, words in TIMING.items()}
+
+
 def _actions() -> list[Schema]:
     to = {"destination": _TEXT}
     person = {"type": "string", "examples": ["owner", "dana@example.com"]}
-    slack = {"channel": _TEXT | {"examples": ["#pql"]}, "dm": person, "mention": person} | to
+    slack = {"channel": _TEXT | {"examples": ["#pql"]}, "dm": person, "mention": person} | _timing() | to
     due = _TEXT | {"examples": ["1 business day", "4h"]}
     task = {"subject": _TEXT, "due": due, "body": _TEXT, "fallback_owner": _TEXT} | to
     said = "What the property gets: a field, a signal by its name, a template, a number or true/false."

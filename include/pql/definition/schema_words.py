@@ -140,7 +140,10 @@ WORDS: dict[str, dict[str, str]] = {
         "if": "A condition on the subject; the play passes over those for whom it does not hold.",
         "next": "The suggested next step, a template: `{{ account.name }}`, `{{ seats_used_pct|round|int }}`.",
         "do": "The actions, each on one destination.",
-        "how": "instant: at once. Default: instant.",
+        "how": "instant: at once; digest: its Slack messages wait for the next digest and come as one table, each "
+        "message in its thread. Default: instant.",
+        "hours": "working: its Slack messages wait for the reader's working hours (`working_hours` in settings.yaml); "
+        "any: they come at any time. Default: working, where the settings name hours.",
         "rearm": "How long the trigger must be off before it can fire again. Default: 1d.",
         "at_most_every": "At most once in so long for one subject.",
     },
@@ -164,6 +167,8 @@ WORDS: dict[str, dict[str, str]] = {
         "channel": 'The channel, in quotes: `"#pql-{{ size }}"`.',
         "dm": "A direct message: to the `owner`, or to this e-mail address.",
         "mention": "Mention the `owner`, or whoever has this e-mail address.",
+        "how": "As the play's `how`, for this message alone.",
+        "hours": "As the play's `hours`, for this message alone.",
     },
     "crm_task": {
         "subject": "The task's subject, a template.",

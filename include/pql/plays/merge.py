@@ -52,7 +52,19 @@ def _options(group: Sequence[Intent]) -> dict[str, Any]:
     for intent in reversed(group):
         add = intent.options.items()
         options |= dict(add) if intent.kind == "crm_update" else {k: v for k, v in add if k in _SHARED}
-    return options | dict(group[0].options)
+    options |= dict(group[0].options)
+    return options | _timing(group) if group[0].kind == "slack" else options
+
+
+def _timing(group: Sequence[Intent]) -> dict[str, Any]:
+    """The most urgent of them says when: it waits for a digest, or for working hours, only if all of them do."""
+    timing = {}
+    if any("how" in intent.options for intent in group):
+        waits = all(intent.options.get("how") == "digest" for intent in group)
+        timing["how"] = "digest" if waits else "instant"
+    if any(intent.options.get("hours") == "any" for intent in group):
+        timing["hours"] = "any"
+    return timing
 
 
 def _alert(group: Sequence[Intent]) -> Alert:
