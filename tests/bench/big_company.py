@@ -233,7 +233,8 @@ def _put(storage: Storage, con: duckdb.DuckDBPyConnection, table: DailyTable, qu
     with storage.staging() as folder:
         staged = folder / "part.parquet"
         con.execute(
-            f"COPY (SELECT {typed} FROM ({query}) ORDER BY day) TO '{staged}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT {typed} FROM ({query}) ORDER BY {table.order}) "
+            f"TO '{staged}' (FORMAT parquet, COMPRESSION zstd)"
         )
         storage.publish(staged, f"{FOLDER}/{table.name}/history.parquet")
     rows = con.execute(f"SELECT count(*) FROM ({query})").fetchone()

@@ -46,6 +46,9 @@ class Grain:
         """The rows of any of these keys."""
         if len(keys) == len(self.numbers):
             return slice(None)
+        return self._once((keys, "rows"), lambda: self._chosen_rows(keys))
+
+    def _chosen_rows(self, keys: Keys) -> Ints:
         wanted = np.zeros(len(self.numbers) + 1, dtype=bool)
         wanted[[self.numbers[key] for key in keys]] = True
         return np.flatnonzero(wanted[self.key])
@@ -65,6 +68,10 @@ class Grain:
         happened = self.fields["count"][rows] > 0
         flat[self._cell[rows] if happened.all() else self._cell[rows][happened]] = True
         return flat.reshape(self.entities, len(self.slots))
+
+    def cells(self, keys: Keys) -> tuple[Ints, Ints]:
+        """(entity, slot) wherever any of the events happened, in this order."""
+        return np.divmod(np.flatnonzero(self.chosen(keys)), max(len(self.slots), 1))
 
     def running(self, keys: Keys, of: Field) -> Ints:
         """Running totals of a field: per entity and slot the sum before it; one column more than slots."""

@@ -5,8 +5,9 @@ Matrices are stays × positions; NaN is unknown (SEM-M1, M4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from pql.features.slots import Positions, Stretch
 from pql.features.wants import keys_of, value_keys
 
 COMPARABLE_FROM = 10  # events in the earlier window before a change means anything (SEM-M1)
+_NOBODY = np.zeros((0, 0), dtype=np.int64)  # signup days of windows that do not begin at a signup
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,28 @@ class Measures:
 
     def __init__(self, measured: Measured, positions: Positions) -> None:
         self.measured, self.positions = measured, positions
-        block = measured.block
-        signup = measured.signups.earliest(positions.k, block.member_stay, block.last - block.first, measured.timezone)
-        self.signup_at, self.signup_day = signup
-        self._stays = _Entities(measured, positions, block.stays, self.signup_day, signup, per_user=False)
+        block, zone = measured.block, measured.timezone
+        signup = cache(lambda: measured.signups.earliest(positions.k, block.member_stay, block.stays.entities, zone))
+        self._signup = signup
+        self._stays = _Entities(measured, positions, block.stays, lambda: signup()[1], signup, per_user=False)
         self._known: dict[str, Floats] = {}
+
+    @property
+    def signup_at(self) -> Ints:
+        """When the subject signed up (µs), per stay and position."""
+        return self._signup()[0]
+
+    @property
+    def signup_day(self) -> Ints:
+        """The local date of that."""
+        return self._signup()[1]
 
     @cached_property
     def _members(self) -> _Entities:
-        block, signups = self.measured.block, self.measured.signups
-        count = block.last_member - block.first_member
-        own = signups.earliest(self.positions.k, np.arange(count), count, self.measured.timezone)
-        of_subject = self.signup_day[block.member_stay]
+        block, zone, k = self.measured.block, self.measured.timezone, self.positions.k
+        count = block.members.entities
+        own = cache(lambda: self.measured.signups.earliest(k, np.arange(count), count, zone))
+        of_subject = cache(lambda: self.signup_day[block.member_stay])
         return _Entities(self.measured, self.positions, block.members, of_subject, own, per_user=True)
 
     def value(self, signal: Signal) -> Floats:
@@ -62,8 +74,28 @@ class Measures:
             met = _meets(self._members.measure(signal), signal.per_user) & self._born
             return self._per_stay(met)
         if signal.measure == "users":
-            return self._per_stay(self._members.is_seen(keys_of(self.measured.definition, signal), signal.window))
+            keys = keys_of(self.measured.definition, signal)
+            if signal.window.kind == "first":
+                return self._per_stay(self._members.is_seen(keys, signal.window))
+            return self._users_seen(self.positions.stretch(signal.window, _NOBODY), keys)
         return self._stays.measure(signal)
+
+    def _users_seen(self, stretch: Stretch, keys: Keys) -> Floats:
+        """How many members did any of these in each stretch.
+
+        People are active on few of all days, so this goes through what they did instead of a matrix over members: one
+        counts from where a day of theirs comes into the window, or the day before it drops out, to where it drops out.
+        """
+        block, width = self.measured.block, len(self.positions) + 1
+        member, slot = block.members.cells(keys)
+        begin, end = (position[slot] for position in stretch.covering(len(self.positions.slots)))
+        again = member[1:] == member[:-1]
+        begin[1:][again] = np.maximum(begin[1:][again], end[:-1][again])
+        row = block.member_stay[member] * width
+        size = (block.last - block.first) * width
+        change = np.bincount(row + begin, minlength=size) - np.bincount(row + end, minlength=size)
+        counted: Floats = change.reshape(-1, width).cumsum(axis=1)[:, :-1].astype(np.float64)
+        return counted
 
     @cached_property
     def _born(self) -> Flags:
@@ -87,7 +119,7 @@ class Measures:
     def newest(self, keys: Keys, window: Window) -> Ints:
         """The newest of these events inside the window (µs), −1 if none."""
         stays = self.measured.block.stays
-        slot = self.positions.stretch(window, self.signup_day).last(stays.newest(keys))
+        slot = self._stays.stretch(window).last(stays.newest(keys))
         entity = np.repeat(np.arange(stays.entities), slot.shape[1])
         return stays.instants("last", keys, entity, slot.ravel()).reshape(slot.shape)
 
@@ -99,12 +131,13 @@ class _Entities:
     measured: Measured
     positions: Positions
     rows: Grain
-    signup_day: Ints  # of the subject: what `first:` windows start from (SEM-T4)
-    own_signup: tuple[Ints, Ints]  # of the entity itself: µs and local date
+    signup_day: Callable[[], Ints]  # of the subject: what `first:` windows start from (SEM-T4)
+    own_signup: Callable[[], tuple[Ints, Ints]]  # of the entity itself: µs and local date
     per_user: bool
 
     def stretch(self, window: Window, back: int = 0) -> Stretch:
-        return self.positions.stretch(window, self.signup_day, back)
+        signup_day = self.signup_day() if window.kind == "first" else _NOBODY
+        return self.positions.stretch(window, signup_day, back)
 
     def total(self, keys: Keys, field: Field, window: Window, back: int = 0) -> Ints:
         return self.stretch(window, back).total(self.rows.running(keys, field))
@@ -148,7 +181,7 @@ class _Entities:
                 self.measured,
                 self.positions,
                 values.rows,
-                self.signup_day[values.entity],
+                lambda: self.signup_day()[values.entity],
                 self.own_signup,
                 self.per_user,
             )
@@ -170,7 +203,7 @@ class _Entities:
     def _days_since(self, keys: Keys) -> Floats:
         newest = self.stretch(Window()).last(self.rows.newest(keys))
         days = np.append(self.positions.slots.day, 0)[newest]
-        since = np.where(newest >= 0, days, self.own_signup[1])
+        since = np.where(newest >= 0, days, self.own_signup()[1])
         return (self.positions.window_day - since).astype(np.float64)
 
     def _hours_to(self, keys: Keys) -> Floats:
@@ -178,7 +211,7 @@ class _Entities:
         slot = np.where(chosen.any(axis=1), chosen.argmax(axis=1), -1) if chosen.size else np.full(len(chosen), -1)
         at_ = self.rows.instants("first", keys, np.arange(len(slot)), slot)[:, None]
         reached = (slot >= 0)[:, None] & (slot[:, None] < self.positions.entered)
-        return hours_between(self.own_signup[0], np.where(reached, at_, -1))
+        return hours_between(self.own_signup()[0], np.where(reached, at_, -1))
 
     def _change(self, signal: Signal, keys: Keys) -> Floats:
         now = self.total(keys, "count", signal.window)

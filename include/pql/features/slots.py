@@ -53,6 +53,14 @@ class Stretch:
             found -= at(running, self.start)
         return found
 
+    def covering(self, slots: int) -> tuple[Ints, Ints]:
+        """For each of so many slots the first position whose stretch holds it, and the one after the last such.
+
+        Later positions begin and end no earlier, so these are all of them. Needs the same stretches for everybody.
+        """
+        slot = np.arange(slots)
+        return np.searchsorted(self.stop, slot, side="right"), np.searchsorted(self.start, slot, side="right")
+
     def last(self, newest: Ints) -> Ints:
         """The last chosen slot of each stretch, −1 if none; `newest` (entities × slots + 1): the last before."""
         found = at(newest, self.stop)

@@ -98,15 +98,22 @@ class DailyTable:
     view: str  # what it is part of
     columns: dict[str, str] = field(hash=False)
     query: str
+    order: str  # of rows in a part: what is one person's stands together, so that it is joined and grouped fast
     parameters: tuple[Any, ...] = ()
     tail: bool = False
     version: int = 1  # raise it when the query's meaning changes: everything stored is then built again
 
 
-PRESENCE = DailyTable("presence", "presence", PRESENCE_COLUMNS, _PRESENCE)
-LINKS = DailyTable("links", "links", LINK_COLUMNS, _LINKS)
-TRAITS = DailyTable("traits", "traits", TRAIT_COLUMNS, _TRAITS)
+ORDERS = {
+    "presence": "account_hint, raw_id, day",
+    "usage": "account_hint, raw_id, day",
+    "links": "anonymous_id, user_id, day",
+    "traits": "kind, id, name, day",
+}
 
+PRESENCE = DailyTable("presence", "presence", PRESENCE_COLUMNS, _PRESENCE, ORDERS["presence"])
+LINKS = DailyTable("links", "links", LINK_COLUMNS, _LINKS, ORDERS["links"])
+TRAITS = DailyTable("traits", "traits", TRAIT_COLUMNS, _TRAITS, ORDERS["traits"])
 
 VIEWS = {"presence": PRESENCE_COLUMNS, "links": LINK_COLUMNS, "traits": TRAIT_COLUMNS, "usage": USAGE_COLUMNS}
 
@@ -117,7 +124,7 @@ def usage_tables(needs: Sequence[Need]) -> list[DailyTable]:
     for need in needs:
         query, parameters = compile_for_duckdb(daily_usage(need))
         tables[need.key] = DailyTable(
-            f"match={need.key}", "usage", USAGE_COLUMNS, query, tuple(parameters), need.sessions
+            f"match={need.key}", "usage", USAGE_COLUMNS, query, ORDERS["usage"], tuple(parameters), need.sessions
         )
     return list(tables.values())
 

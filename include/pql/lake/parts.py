@@ -151,7 +151,7 @@ def _write(
     with storage.staging() as folder:
         staged = folder / "part.parquet"
         written = con.execute(
-            f"COPY (SELECT {selected(table.columns)} FROM ({query}) ORDER BY day) TO {text(str(staged))} "
+            f"COPY (SELECT {selected(table.columns)} FROM ({query}) ORDER BY {table.order}) TO {text(str(staged))} "
             "(FORMAT parquet, COMPRESSION zstd)",
             list(parameters),
         ).fetchone()

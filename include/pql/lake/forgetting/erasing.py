@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pql.lake import crm_files, crm_folds, event_files, parts, score_files
+from pql.lake.daily_tables import ORDERS
 from pql.lake.forgetting.records import is_about
 from pql.lake.forgetting.traces import Traces, erased, is_theirs, mentions
 from pql.lake.storage import Storage, text
 
 _QUARANTINE = "quarantine"
-_ORDER = {"usage": "day", "presence": "day", "links": "day", "traits": "day", "scores": "subject_key"}
+_ORDER = {**ORDERS, "scores": "subject_key"}
 
 
 @dataclass(frozen=True)
