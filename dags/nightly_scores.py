@@ -4,7 +4,8 @@
 - **Schedule** midnight in the project's time zone; the run's moment (*as of*) is the end of its data interval.
 - **Reads** each source with its lookback (late events), the whole CRM.
 - **Writes** the lake (events, CRM snapshot, nightly score snapshot) and, in one transaction, the ledger (episodes,
-  occurrences, deliveries). At the end a live run removes what is older than the settings keep.
+  occurrences, deliveries). At the end a live run removes what is older than the settings keep, and reads back from
+  Slack and HubSpot what stands there: what differs from the ledger is kept and ops are told (`pql reconcile`).
 - **Tells the world** nothing: the `deliver` DAG does, from the outbox.
 - **On failure**, or when a run takes too long, ops are told once; the next night looks at everybody again, so nothing
   is lost.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported where they are needed: `pql --help` answers at onc
 ORDER = (
     *("init", "new", "check", "schema", "preview"),
     *("ingest", "score", "decide", "run", "deliver", "replay", "explain"),
-    *("deliveries", "storms", "release", "block", "prune", "forget"),
+    *("deliveries", "reconcile", "storms", "release", "block", "prune", "forget"),
 )
 
 
@@ -122,3 +122,8 @@ def duration(text: str, option: str) -> timedelta:
         raise UserError(f"{option}: `{text}` is no duration; write 30m, 1h, 1d or 2w.")
     unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
     return timedelta(**{unit: int(match[1])})
+
+
+def moment_since(text: str, found: Project, option: str = "--since") -> datetime:
+    """A moment as `--since` takes it: so long ago (`12h`, `2d`), or as `instant` reads it."""
+    return now() - duration(text, option) if text.rstrip()[-1:] in "mhdw" else instant(text, found, option)

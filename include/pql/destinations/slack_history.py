@@ -1,8 +1,8 @@
 """What stands in Slack: expected messages and a moment in; our messages since, and those that are gone, out.
 
 A message counts by its delivery key (metadata) or, as an edit may lose that, by its receipt's place and time. It is
-gone only if a history read to its end lacks it *and* Slack says `message_not_found` of it. Histories are read at Slack's
-own pace for them (tier 3, about 50 calls a minute) for as long as there is time.
+gone only if a history read to its end lacks it *and* Slack says `message_not_found` of it. Histories are read at the
+pace that Slack has for them (tier 3, about 50 calls a minute) for as long as there is time.
 """
 
 from __future__ import annotations

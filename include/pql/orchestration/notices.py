@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 if TYPE_CHECKING:
+    from pql.outbox.reconcile import Reconciled
     from pql.pipeline.health.watch import Condition
     from pql.pipeline.project import Project
     from pql.store.ops import State
@@ -69,8 +70,38 @@ def watch(summary: Mapping[str, Any] | None = None) -> None:
             with reading(opened.engine) as connection:
                 known = told(connection)
             _tell_all(opened, [each for each in found if known.get(each.name) != each.state])
+            _tell_differences(opened)
     except Exception:
         log.exception("what ops should know of could not be looked at")
+
+
+def reconciled(done: Reconciled) -> None:
+    """Tell ops what differs between ledger and destinations, and which destinations cannot be read, or can again."""
+    from pql.orchestration.runtime import project
+    from pql.pipeline.health.differences import unreadable
+
+    try:
+        with project() as opened:
+            _tell_all(opened, unreadable(done))
+            _tell_differences(opened)
+    except Exception:
+        log.exception("ops could not be told what differs")
+
+
+def _tell_differences(opened: Project) -> None:
+    """Each is told once, and once when it is in order again; what Slack does not take stays to be told."""
+    from pql.orchestration.runtime import now
+    from pql.pipeline.health.differences import text
+    from pql.store import discrepancies
+    from pql.store.engine import writing
+
+    with writing(opened.engine) as connection:
+        untold = discrepancies.untold(connection)
+        if not untold:
+            return
+        if opened.settings.ops_channel and not _told(opened, text(untold)):
+            return
+        discrepancies.mark_told(connection, untold, now())
 
 
 def _tell_all(opened: Project, changed: Sequence[Condition]) -> None:

@@ -1,6 +1,6 @@
 """The tasks that `hourly_signals` and `nightly_scores` are wired from: ingest → evaluate → decide → wake the outbox.
 
-A night then prunes; either ends by telling ops what has changed.
+A night then prunes and reads its receipts back; either ends by telling ops what has changed.
 
 Everything heavy is imported inside the tasks: a DAG file must parse in a moment.
 """
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from airflow.sdk import result, task
 
 from pql.orchestration.assets import CRM, EVENTS, OUTBOX, SCORES
-from pql.orchestration.defaults import POOL_COMPUTE, POOL_SOURCES
+from pql.orchestration.defaults import POOL_COMPUTE, POOL_OUTBOX, POOL_SOURCES
 from pql.orchestration.start_approval import StartApproval
 
 Kind = Literal["hourly", "nightly"]
@@ -29,7 +29,7 @@ def signals_flow(kind: Kind) -> None:
     summary = decide(reports, evaluations, kind)
     done: list[Any] = [wake_outbox(summary), StartApproval(task_id="ask_about_storm", summary=summary)]
     if kind == "nightly":
-        done.append(prune(summary))
+        done += [prune(summary), reconcile(summary)]
     tell_ops(summary).set_upstream(done)
 
 
@@ -107,6 +107,25 @@ def prune(summary: dict[str, Any]) -> dict[str, int]:
 
     with project() as opened:
         return pipeline.prune(opened, now=now()) if summary["live"] else {}
+
+
+@task(pool=POOL_OUTBOX)
+def reconcile(summary: dict[str, Any]) -> dict[str, int]:
+    """What stands at the destinations is held against the ledger; what differs is kept and ops are told.
+
+    Live nights only. Nothing is sent or put right; what cannot be read is said, and nothing follows from it.
+    """
+    from pql import pipeline
+    from pql.orchestration import notices
+    from pql.orchestration.runtime import now, project
+
+    if not summary["live"]:
+        return {}
+    with project() as opened:
+        done = pipeline.reconcile(opened, clock=now)
+    notices.reconciled(done)
+    counts = {"differ": done.recorded.open, "new": done.recorded.new, "in_order_again": done.recorded.cleared}
+    return counts | {"effects": sum(done.checked.values()), "could_not_be_read": len(done.unchecked)}
 
 
 @task(trigger_rule="none_failed")

@@ -58,7 +58,9 @@ def reconcile(
         found += [*_undelivered(conn, since), *_overdue(conn, now)]
         read = {(name, place) for name, back in backs.items() for place in back.read}
         recorded = discrepancies.record(conn, found, read=read, since=since, oldest=oldest, now=now)
-    unchecked = {name: (reader,) for name, reader in readers.items() if isinstance(reader, str)}
+    unchecked: dict[str, tuple[str, ...]] = {
+        name: (reader,) for name, reader in readers.items() if isinstance(reader, str)
+    }
     unchecked |= {name: _why(back) for name, back in backs.items() if back.unread}
     return Reconciled(tuple(found), recorded, {name: len(back.standing) for name, back in backs.items()}, unchecked)
 

@@ -7,6 +7,7 @@ from pql.pipeline.history import history_start, score_panel
 from pql.pipeline.ingest import ingest
 from pql.pipeline.project import Project, init, open_project
 from pql.pipeline.prune import prune
+from pql.pipeline.reconcile import reconcile
 from pql.pipeline.replay import replay
 from pql.pipeline.runs import run
 
@@ -22,6 +23,7 @@ __all__ = [
     "init",
     "open_project",
     "prune",
+    "reconcile",
     "replay",
     "run",
     "score_panel",

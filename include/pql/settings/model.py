@@ -273,6 +273,9 @@ class Settings(Strict):
     """how long hourly snapshots are kept; nightly ones are kept for ever"""
     quarantine_days: int = Field(default=90, ge=1)
     """how long records are kept that could not be used"""
+    reconcile_days: int = Field(default=2, ge=1)
+    """how far back every live night reads what stands at Slack and HubSpot and holds it against the ledger (`pql
+    reconcile`)"""
     alerts_days: int = Field(default=400, ge=30)
     """how long finished deliveries and ended stays keep what they said (people, reasons); that they were, when and with
     which receipt is kept"""

@@ -13,7 +13,6 @@ from pql.store.instants import to_aware, to_naive
 from pql.store.tables import discrepancies
 
 What = Literal["missing", "doubled", "unknown", "undue", "undelivered", "overdue"]
-FROM_THE_LEDGER: frozenset[What] = frozenset({"undelivered", "overdue"})  # nobody need be asked
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,12 @@ def mark_told(conn: Connection, told: Collection[Discrepancy], now: datetime) ->
 def _why_cleared(
     row: Row[Any], read: Collection[tuple[str, str]], since: datetime, oldest: datetime
 ) -> Literal["gone", "aged", ""]:
-    if row.what in FROM_THE_LEDGER:
+    if row.what == "overdue":
         return "gone"
     if row.happened_at < oldest:
         return "aged"
-    return "gone" if row.happened_at >= since and (row.destination, row.place) in read else ""
+    was_looked_at = row.what == "undelivered" or (row.destination, row.place) in read
+    return "gone" if was_looked_at and row.happened_at >= since else ""
 
 
 def _name(row: Row[Any]) -> tuple[str, str, str]:

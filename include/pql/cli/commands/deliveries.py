@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from pql import insight, outbox, pipeline, store
-from pql.cli.app import app, duration, instant, now, project
+from pql.cli.app import app, moment_since, now, project
 from pql.cli.output import Format, FormatOption, show
 from pql.insight.board.links import links
 from pql.outbox.choosing import Action, Choice, act, meant
@@ -62,7 +61,7 @@ def deliveries(
                 states=state or (),
                 account_key=key,
                 destination=destination,
-                since=_since(since, opened),
+                since=moment_since(since, opened) if since else None,
                 search=search,
                 limit=limit,
             )
@@ -99,7 +98,9 @@ def retry_some(
     What may have arrived is looked for before anything is sent a second time.
     """
     with project() as opened:
-        choice = Choice(tuple(ids or ()), state, destination or "", since=_since(since, opened))
+        choice = Choice(
+            tuple(ids or ()), state, destination or "", since=moment_since(since, opened) if since else None
+        )
         _act(opened, "retry", choice, "", dry_run=dry_run)
 
 
@@ -114,7 +115,9 @@ def suppress_some(
 ) -> None:
     """Stop some for good. Those on their way, delivered or suppressed already are left alone."""
     with project() as opened:
-        choice = Choice(tuple(ids or ()), state, destination or "", since=_since(since, opened))
+        choice = Choice(
+            tuple(ids or ()), state, destination or "", since=moment_since(since, opened) if since else None
+        )
         _act(opened, "suppress", choice, reason, dry_run=dry_run)
 
 
@@ -129,12 +132,6 @@ def _act(opened: pipeline.Project, action: Action, choice: Choice, reason: str, 
     except ValueError as error:
         raise UserError(f"{action}: {error}.") from None
     print(f"{number} {done}")
-
-
-def _since(text: str | None, opened: pipeline.Project) -> datetime | None:
-    if text is None:
-        return None
-    return now() - duration(text, "--since") if text.rstrip()[-1:] in "mhdw" else instant(text, opened, "--since")
 
 
 def _rows(found: tuple[outbox.Delivery, ...]) -> list[dict[str, Any]]:
