@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pql.clients.http import READ_ATTEMPTS, Bearer, Http, Pace, RemoteError
@@ -75,6 +75,21 @@ class HubSpot:
     def contact_now(self, contact_id: str, properties: Sequence[str] = ()) -> CompanyNow | None:
         """The contact with its deals, None if HubSpot has none of that id."""
         return self._now("contacts", contact_id, properties)
+
+    def records_now(
+        self, object: Literal["companies", "contacts"], ids: Sequence[str], properties: Sequence[str] = ()
+    ) -> dict[str, CompanyNow]:
+        """Those of the records that HubSpot has, by the id asked for, each with its deals: three requests a hundred.
+
+        What a batch does not show is asked for by itself: a record that was merged answers there to its old id.
+        """
+        found: dict[str, CompanyNow] = {}
+        for chunk in batches(ids):
+            body = {"properties": self._asked(properties), "inputs": [{"id": id} for id in chunk]}
+            rows = self.ask(f"/crm/v3/objects/{object}/batch/read", body)["results"]
+            found |= {record.id: record for record in (self._with_deals(object, rows) if rows else ())}
+        alone = {id: self._now(object, id, properties) for id in ids if id not in found}
+        return {id: found[id] for id in ids if id in found} | {id: one for id, one in alone.items() if one is not None}
 
     def owner_by_email(self, email: str) -> str | None:
         """The owner id of a HubSpot user, None if nobody has that address. Asked once per client and address."""
@@ -195,22 +210,34 @@ class HubSpot:
         return {id: [str(to["toObjectId"]) for to in sorted(found, key=_primary_first)] for id, found in links.items()}
 
     def _now(self, object: Object, id: str, properties: Sequence[str]) -> CompanyNow | None:
-        asked = ["name", "hubspot_owner_id", "lifecyclestage", self._not_a_fit, self._snooze, *properties]
         try:
-            found = self.get(f"/crm/v3/objects/{object}/{_quoted(id)}", {"properties": ",".join(asked)})
+            found = self.get(
+                f"/crm/v3/objects/{object}/{_quoted(id)}", {"properties": ",".join(self._asked(properties))}
+            )
         except RemoteError as error:
             if error.kind == "missing":
                 return None
             raise
-        values = {name: str(value) for name, value in found["properties"].items() if value not in (None, "")}
+        return self._with_deals(object, [found])[0]
+
+    def _asked(self, properties: Sequence[str]) -> list[str]:
+        return ["name", "hubspot_owner_id", "lifecyclestage", self._not_a_fit, self._snooze, *properties]
+
+    def _with_deals(self, object: Object, rows: Sequence[Mapping[str, Any]]) -> list[CompanyNow]:
+        links = self.linked(object, "deals", [str(row["id"]) for row in rows])
+        deals = {deal.id: deal for deal in self._deals(sorted({id for ids in links.values() for id in ids}))}
+        return [self._record(row, [deals[id] for id in links.get(str(row["id"]), ()) if id in deals]) for row in rows]
+
+    def _record(self, row: Mapping[str, Any], deals: Sequence[DealNow]) -> CompanyNow:
+        values = {name: str(value) for name, value in row["properties"].items() if value not in (None, "")}
         return CompanyNow(
-            id=str(found["id"]),
+            id=str(row["id"]),
             name=values.get("name", ""),
             owner_id=values.get("hubspot_owner_id", ""),
             lifecycle_stage=values.get("lifecyclestage", ""),
             not_a_fit=is_true(values.get(self._not_a_fit)),
             snooze_until=instant(values.get(self._snooze)),
-            deals=self._deals(self.linked(object, "deals", [str(found["id"])]).get(str(found["id"]), [])),
+            deals=tuple(deals),
             properties=values,
         )
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
 
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import CompanyNow
 from pql.settings import HubSpotSource
 from pql.types import Alert
 
+KEPT_FOR = timedelta(seconds=5)  # one account's message, task and webhook leave together and need one question
 _DOMAIN, _EMPLOYEES = "domain", "numberofemployees"
+_Object = Literal["companies", "contacts"]
 
 
 @dataclass(frozen=True)
@@ -36,17 +42,49 @@ class CrmNow:
         return of_contact | {f"user.{name}": value for name, value in of_contact.items()} | of_company
 
 
-def ask(client: HubSpot, source: HubSpotSource, alert: Alert) -> CrmNow | None:
-    """The records behind `alert`, None if the CRM has its record no more; RemoteError if it cannot be asked."""
-    contact = company = None
-    if alert.crm_kind == "contact":
-        contact = client.contact_now(alert.crm_id, sorted(source.contact_attributes.values()))
-        if contact is None:
-            return None
-    company_id = alert.company_id if contact else alert.crm_id
-    if company_id:
-        company = client.company_now(company_id, sorted({*source.attributes.values(), _DOMAIN, _EMPLOYEES}))
-    return CrmNow(company, contact) if contact or company else None
+class CrmNews:
+    """What the CRM says, asked for many alerts at once and kept for five seconds; safe to ask from several threads."""
+
+    def __init__(self, client: HubSpot, source: HubSpotSource, clock: Callable[[], datetime]) -> None:
+        self.client = client
+        self.source = source
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._known: dict[tuple[_Object, str], tuple[datetime, CompanyNow | None]] = {}
+
+    def about(self, alerts: Sequence[Alert]) -> list[CrmNow | None]:
+        """The records behind each, None where the CRM has its record no more; RemoteError if it cannot be asked."""
+        contacts = [alert.crm_id for alert in alerts if alert.crm_kind == "contact"]
+        companies = [_company_id(alert) for alert in alerts]
+        with self._asking:
+            self._forget()
+            self._learn("contacts", contacts, sorted(self.source.contact_attributes.values()))
+            self._learn("companies", companies, sorted({*self.source.attributes.values(), _DOMAIN, _EMPLOYEES}))
+            return [self._about(alert) for alert in alerts]
+
+    def _forget(self) -> None:
+        now = self._clock()
+        self._known = {key: (at, one) for key, (at, one) in self._known.items() if at <= now <= at + KEPT_FOR}
+
+    def _learn(self, object: _Object, ids: Sequence[str], properties: Sequence[str]) -> None:
+        unknown = [id for id in dict.fromkeys(ids) if id and (object, id) not in self._known]
+        if unknown:
+            at = self._clock()
+            found = self.client.records_now(object, unknown, properties)
+            self._known |= {(object, id): (at, found.get(id)) for id in unknown}
+
+    def _about(self, alert: Alert) -> CrmNow | None:
+        company_id, contact = _company_id(alert), None
+        if alert.crm_kind == "contact":
+            _, contact = self._known["contacts", alert.crm_id]
+            if contact is None:
+                return None
+        _, company = self._known["companies", company_id] if company_id else (None, None)
+        return CrmNow(company, contact) if contact or company else None
+
+
+def _company_id(alert: Alert) -> str:
+    return alert.company_id if alert.crm_kind == "contact" else alert.crm_id
 
 
 def with_owner(client: HubSpot, now: CrmNow, alert: Alert) -> Alert:

@@ -6,48 +6,83 @@ the definition, a deal that is open or was won since, "not a fit", and who owns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import partial
 
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import CompanyNow
 from pql.outbox.claims import Claim
-from pql.pipeline import crm_now
+from pql.pipeline.crm_now import CrmNews, CrmNow, with_owner
 from pql.pipeline.entry_now import Values, barred
 from pql.pipeline.project import Project
 from pql.settings import HubSpotSource
 from pql.types import Alert, UnknownConnection, UserError
 
-Recheck = Callable[[Claim], Alert | str]
-
 # HubSpot's search shows a change minutes late, so that a deal won just before T may not have been known at T.
 SEARCH_LAG = timedelta(hours=1)
 
 
-def rechecker(project: Project, clock: Callable[[], datetime]) -> Recheck:
-    """A function from a claimed delivery to what to say (its alert, with today's owner) or why to say nothing.
+def rechecker(project: Project, clock: Callable[[], datetime]) -> Rechecker:
+    """What says of claimed deliveries what to say (their alert, with today's owner) or why to say nothing.
 
-    The function raises UserError (RemoteError) when it cannot tell: nothing is sent unchecked.
+    It raises UserError (RemoteError) when it cannot tell: nothing is sent unchecked. Safe to ask from several threads.
     """
     source = next((s for s in project.settings.sources.values() if isinstance(s, HubSpotSource)), None)
     entry = _Entry(project)
+    return Rechecker(entry, None if source is None else partial(_ask_crm, project, source, entry, clock))
 
-    def without_crm(claim: Claim) -> Alert | str:
-        return entry.objection(claim) or claim.alert
 
-    @cache
-    def ask_crm() -> _AskCrm:
+class Rechecker:
+    """`outbox.BatchRecheck` by definitions, settings and, of what has a record there, the CRM."""
+
+    def __init__(self, entry: _Entry, ask_crm: Callable[[], _AskCrm] | None) -> None:
+        self._entry = entry
+        self._make = ask_crm
+        self._made: _AskCrm | None = None
+        self._making = threading.Lock()
+
+    def __call__(self, claim: Claim) -> Alert | str:
+        """What to say, or why to say nothing."""
+        (said,) = self.many([claim])
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def many(self, claims: Sequence[Claim]) -> list[Alert | str | Exception]:
+        """The same for each, asking the CRM once for all; an exception where it cannot be told."""
+        said = {claim.id: _told(partial(self._without_crm, claim)) for claim in claims}
+        asked = [claim for claim in claims if self._make and claim.alert.crm_id and isinstance(said[claim.id], Alert)]
+        if asked:
+            try:
+                said |= zip([claim.id for claim in asked], self._crm().many(asked), strict=True)
+            except UserError as error:
+                said |= dict.fromkeys([claim.id for claim in asked], error)
+        return [said[claim.id] for claim in claims]
+
+    def _without_crm(self, claim: Claim) -> Alert | str:
+        return self._entry.objection(claim) or claim.alert
+
+    def _crm(self) -> _AskCrm:
         """Made when the first delivery asks: what is suppressed without it needs no connection."""
-        assert source is not None
-        return _AskCrm(_client(project, source), source, entry, clock)
+        assert self._make is not None
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
-    def with_crm(claim: Claim) -> Alert | str:
-        said = without_crm(claim)
-        return said if isinstance(said, str) or not said.crm_id else ask_crm()(claim)
 
-    return without_crm if source is None else with_crm
+def _told(ask: Callable[[], Alert | str]) -> Alert | str | Exception:
+    try:
+        return ask()
+    except UserError as error:
+        return error
+
+
+def _ask_crm(project: Project, source: HubSpotSource, entry: _Entry, clock: Callable[[], datetime]) -> _AskCrm:
+    return _AskCrm(CrmNews(_client(project, source), source, clock), entry, clock)
 
 
 def _client(project: Project, source: HubSpotSource) -> HubSpot:
@@ -64,21 +99,24 @@ def _client(project: Project, source: HubSpotSource) -> HubSpot:
 class _AskCrm:
     """The part of the recheck that asks the CRM."""
 
-    client: HubSpot
-    source: HubSpotSource
+    news: CrmNews
     entry: _Entry
     clock: Callable[[], datetime]
 
-    def __call__(self, claim: Claim) -> Alert | str:
+    def many(self, claims: Sequence[Claim]) -> list[Alert | str | Exception]:
+        """What to say of each, or why to say nothing; raises RemoteError if the CRM cannot be asked about all."""
+        found = self.news.about([claim.alert for claim in claims])
+        return [_told(partial(self._one, claim, now)) for claim, now in zip(claims, found, strict=True)]
+
+    def _one(self, claim: Claim, now: CrmNow | None) -> Alert | str:
         alert = claim.alert
-        now = crm_now.ask(self.client, self.source, alert)
         if now is None:
             return f"the CRM has no {alert.crm_kind} {alert.crm_id} any more"
         objection = next(_objections(claim, now.records, self.clock()), "")
         if objection:
             return objection
-        told = crm_now.with_owner(self.client, now, alert)
-        values = now.values(self.source) | ({"owner_email": told.owner_email} if told.owner_email else {})
+        told = with_owner(self.news.client, now, alert)
+        values = now.values(self.news.source) | ({"owner_email": told.owner_email} if told.owner_email else {})
         return self.entry.objection(claim, now.domain, values) or told
 
 
