@@ -75,11 +75,10 @@ def test_a_company_that_stands_still_takes_what_is_written(tmp_path: Path) -> No
     """With `company_at` years of the clock bring no record of the simulation; a task written then is there."""
     now = [datetime(2026, 3, 2, tzinfo=UTC)]
     with Server(tmp_path, clock=lambda: now[0], company_at=now[0]) as sandbox:
-        ask = {"headers": {"Authorization": f"Bearer {HUBSPOT_TOKEN}"}, "timeout": 30}
-        objects = f"{sandbox.url}/hubspot/crm/v3/objects"
-        before = requests.get(f"{objects}/companies", params={"limit": 100}, **ask).json()
+        objects, known = f"{sandbox.url}/hubspot/crm/v3/objects", {"Authorization": f"Bearer {HUBSPOT_TOKEN}"}
+        before = requests.get(f"{objects}/companies", headers=known, timeout=30).json()
         now[0] += timedelta(days=700)
-        assert requests.get(f"{objects}/companies", params={"limit": 100}, **ask).json() == before
-        task = {"hs_timestamp": "2026-03-02T00:00:00Z", "hs_task_subject": "Call"}
-        assert requests.post(f"{objects}/tasks", json={"properties": task}, **ask).status_code == 201
+        assert requests.get(f"{objects}/companies", headers=known, timeout=30).json() == before
+        task = {"properties": {"hs_timestamp": "2026-03-02T00:00:00Z", "hs_task_subject": "Call"}}
+        assert requests.post(f"{objects}/tasks", json=task, headers=known, timeout=30).status_code == 201
     assert [effect["at"] for effect in sandbox.effects()] == [now[0].isoformat()]

@@ -38,6 +38,7 @@ class FaultLine:
     def __init__(self, app: App, faults: Faults, clock: Callable[[], datetime]) -> None:
         self._app, self._faults, self._clock = app, faults, clock
         self._late: dict[asyncio.Task[None], datetime] = {}
+        self.in_hand = 0  # requests being answered; one that is late does not count
         self._strikes: dict[How, Strike] = {
             "lost": self._lost,
             "late": self._acts_late,
@@ -47,6 +48,13 @@ class FaultLine:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.in_hand += 1
+        try:
+            await self._pass_on(scope, receive, send)
+        finally:
+            self.in_hand -= 1
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._faults.striking(scope["path"]) if scope["type"] == "http" else None
         if fault is None:
             await self._app(scope, receive, send)

@@ -117,6 +117,10 @@ class Server:
         """When the next request that is late will have its effect, None if none is under way."""
         return self._line.landing_at()
 
+    def in_hand(self) -> int:
+        """How many requests are being answered at this moment; one that is late does not count."""
+        return self._line.in_hand
+
     def fail(self, path: str, how: How, times: int | None = 1, **more: Any) -> None:
         """Let the next `times` requests whose path contains `path` go wrong; `more` as `Fault` has it."""
         self.faults.arm(Fault(path, how, times, **more))

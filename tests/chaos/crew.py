@@ -1,0 +1,160 @@
+"""The workers of a soak as processes on one clock that moves only while all of them sleep: started, woken, killed."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import psutil
+from tests.chaos.plan import Life, Plan
+from tests.chaos.worker import Post, live
+
+THAW_S = 2.0  # real seconds after which a frozen worker goes on early, because somebody waits for what it has locked
+STUCK_S = 120.0  # real seconds in which a worker that was woken has to sleep again, or die
+_fork = get_context("forkserver")  # what a new life needs is imported once
+_fork.set_forkserver_preload(["tests.chaos.worker"])
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    life: Life
+    wakes_at_s: float | None  # None: it rests until there is something to do
+    woken: int = 0
+    is_frozen: bool = False
+
+    def go_on(self) -> None:
+        """Wake it, or let it go on if it is frozen. OSError if it is dead."""
+        if not self.is_frozen:
+            self.pipe.send(True)
+            return
+        self.is_frozen = False
+        process = psutil.Process(self.process.pid)
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.001)  # it said so just before it stopped
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@dataclass
+class Crew:
+    """All workers. Each is asleep (until a moment, or until there is something to do), at work, or dead for a while."""
+
+    plan: Plan
+    post: Post
+    asleep: dict[int, _Worker] = field(default_factory=dict)
+    at_work: dict[int, _Worker] = field(default_factory=dict)
+    back_at_s: dict[int, float] = field(default_factory=dict)
+    lives: Counter[int] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    frozen: int = 0  # how often somebody froze
+    interrupted: bool = False  # somebody died or froze since this was last put back
+
+    def __post_init__(self) -> None:
+        self.back_at_s = dict.fromkeys(range(self.plan.workers), -math.inf)
+
+    @property
+    def resting(self) -> list[int]:
+        """Workers that wait for something to do."""
+        return [number for number, each in self.asleep.items() if each.wakes_at_s is None]
+
+    def next_s(self) -> float:
+        """When the next sleeper wakes, or one who died is replaced."""
+        wakes = [each.wakes_at_s for each in self.asleep.values() if each.wakes_at_s is not None]
+        return min([*wakes, *self.back_at_s.values()], default=math.inf)
+
+    def wake(self, now_s: float, *, resting: bool, mortal: bool) -> None:
+        """Start who is missing and wake who has slept enough; with `resting` those, too, who rest."""
+        for number in [n for n, at_s in self.back_at_s.items() if at_s <= now_s]:
+            self._begin(number, mortal)
+        for number, each in list(self.asleep.items()):
+            if resting if each.wakes_at_s is None else each.wakes_at_s <= now_s:
+                self._wake(number, now_s, mortal)
+
+    def until_asleep(self, now_s: float) -> None:
+        """Return when nobody is at work any more. RuntimeError if somebody neither sleeps nor dies."""
+        patience = time.monotonic() + STUCK_S
+        while self.at_work:
+            ready = wait([each.pipe for each in self.at_work.values()], timeout=THAW_S)
+            for number in [n for n, each in self.at_work.items() if each.pipe in ready]:
+                self._heard(number, now_s)
+            if not ready:
+                self._thaw()  # it may hold what the others wait for
+            if time.monotonic() > patience:
+                raise RuntimeError(f"workers {sorted(self.at_work)} neither sleep nor die")
+
+    def end(self) -> None:
+        """End everybody for good."""
+        for each in (*self.asleep.values(), *self.at_work.values()):
+            _kill(each.process)
+            each.process.join()
+        self.asleep.clear()
+        self.at_work.clear()
+
+    def _begin(self, number: int, mortal: bool) -> None:
+        life = self.plan.life(number, self.lives[number])
+        if not mortal:
+            life = Life(life.machine, "", "", 0, 0, "", 0, 0)
+        self.lives[number] += 1
+        ours, theirs = _fork.Pipe()
+        name = f"{number}.{self.lives[number]}"
+        process = _fork.Process(target=live, args=(theirs, self.post, life, name), daemon=True)
+        process.start()
+        theirs.close()  # so that its death is seen at our end
+        del self.back_at_s[number]
+        self.asleep[number] = _Worker(process, ours, life, -math.inf)
+
+    def _wake(self, number: int, now_s: float, mortal: bool) -> None:
+        worker = self.asleep.pop(number)
+        worker.woken += 1
+        try:
+            worker.go_on()
+        except OSError:
+            self._died(number, worker, now_s)
+            return
+        self.at_work[number] = worker
+        if mortal and worker.life.dies == "instant" and worker.woken == worker.life.passings:
+            threading.Timer(worker.life.instant_s, _kill, [worker.process]).start()
+
+    def _heard(self, number: int, now_s: float) -> None:
+        worker = self.at_work.pop(number)
+        try:
+            said = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._died(number, worker, now_s)
+            return
+        worker.is_frozen = isinstance(said, tuple)
+        worker.wakes_at_s = said[1] if isinstance(said, tuple) else said
+        self.frozen += worker.is_frozen
+        self.interrupted |= worker.is_frozen
+        self.asleep[number] = worker
+
+    def _thaw(self) -> None:
+        for number, each in list(self.asleep.items()):
+            if each.is_frozen:
+                self.at_work[number] = self.asleep.pop(number)
+                each.go_on()
+
+    def _died(self, number: int, worker: _Worker, now_s: float) -> None:
+        worker.process.join()
+        worker.pipe.close()
+        self.interrupted = True
+        if worker.process.exitcode not in (-signal.SIGKILL, 255):  # 255: the fork server could not tell
+            raise RuntimeError(f"worker {number} ended by itself, with {worker.process.exitcode}")
+        self.deaths[worker.life.boundary if worker.life.dies == "boundary" else "at some instant"] += 1
+        self.back_at_s[number] = now_s + worker.life.restart_s
+
+
+def _kill(process: BaseProcess) -> None:
+    with suppress(ProcessLookupError):
+        if process.pid is not None and process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
