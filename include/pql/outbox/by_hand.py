@@ -105,8 +105,7 @@ def release_held(
         wanted.append(deliveries.c.run_id == run_id)
     rows = conn.execute(select(deliveries).where(*wanted).order_by(deliveries.c.id).with_for_update()).all()
     for row in rows:  # one by one: the first of an account is what the others answer under
-        said_in = {name: getattr(row, name) for name in ("account_key", "destination", "kind", "lane")}
-        thread_of = threads.parent(conn, **said_in, now=now)
+        thread_of = threads.parent_of(conn, row, now=now)
         _change(conn, [deliveries.c.id == row.id], state="pending", not_before=to_naive(now), thread_of=thread_of)
     return len(rows)
 

@@ -110,6 +110,8 @@ def _closed(conn: Connection, claims: Sequence[Claim]) -> dict[int, str]:
 
 
 def _ended(reason: str | None, closed_as_of: datetime | None, said_at: datetime) -> str | None:
+    if reason == RETRACTED:
+        return reason
     if closed_as_of is None or closed_as_of <= said_at:  # open, or its end is what the message is about
         return None
     return None if reason == MERGED else reason
