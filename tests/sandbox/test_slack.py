@@ -73,6 +73,18 @@ def test_a_message_can_be_changed_and_linked_to(slack: WebClient) -> None:
     assert link.endswith(f"/archives/{posted['channel']}/p{posted['ts'].replace('.', '')}")
 
 
+def test_a_deleted_message_is_nowhere_but_in_the_log(slack: WebClient, sandbox: Server) -> None:
+    """chat.delete takes it out of the history and its permalink; the log keeps that it was there."""
+    posted = slack.chat_postMessage(channel="#pql", text="one")
+    slack.chat_delete(channel=posted["channel"], ts=posted["ts"])
+    shown = slack.conversations_history(channel=posted["channel"])["messages"]
+    assert posted["ts"] not in [message["ts"] for message in shown]
+    for again in (slack.chat_getPermalink, slack.chat_delete):
+        named = {"message_ts" if again is slack.chat_getPermalink else "ts": posted["ts"]}
+        assert refusal(again, channel=posted["channel"], **named)["error"] == "message_not_found"
+    assert [effect["kind"] for effect in sandbox.effects("slack")] == ["slack", "slack_deleted"]
+
+
 def test_channels_are_listed(slack: WebClient) -> None:
     """conversations.list gives public channels, without archived ones when asked, page by page."""
     names, cursor = [], ""
@@ -175,4 +187,4 @@ def test_a_restart_forgets_nothing(tmp_path: Path, clock: Any) -> None:
         slack.chat_postMessage(channel="#pql", text="after")
         messages = slack.conversations_history(channel=first["channel"], include_all_metadata=True)["messages"]
     assert [(m["text"], m.get("metadata")) for m in messages[:-1]] == [("after", None), ("before", KEY)]
-    assert [e["key"] for e in server.effects("slack")] == ["k-1", None]
+    assert [e["key"] for e in sandbox.effects("slack")] == ["k-1", None]

@@ -96,14 +96,14 @@ def _rows(conn: Connection, keys: Collection[str]) -> dict[str, Row[Any]]:
 
 
 def _differences(name: str, back: ReadBack, rows: Mapping[str, Row[Any]]) -> Iterator[Finding]:
-    for key, place in back.gone.items():
-        row = rows.get(key)
-        if row is not None and row.state == "delivered":
-            said = "was delivered and is not there any more"
-            yield Finding("missing", key, name, place, row.id, to_aware(row.finished_at), said)
     standing: dict[str, list[Standing]] = defaultdict(list)
     for each in back.standing:
         standing[each.key].append(each)
+    for key, place in back.gone.items():
+        row = rows.get(key)
+        if row is not None and row.state == "delivered" and key not in standing:
+            said = "was delivered and is not there any more"
+            yield Finding("missing", key, name, place, row.id, to_aware(row.finished_at), said)
     for key, those in standing.items():
         first, row = those[0], rows.get(key)
         if len(those) > 1:

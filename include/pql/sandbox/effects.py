@@ -17,6 +17,7 @@ KINDS = {
     ("slack", "chat.postMessage"): "slack",
     ("slack", "chat.postMessage, not shown"): "slack_hidden",  # ok was said, nobody will see it
     ("slack", "chat.update"): "slack_edit",
+    ("slack", "chat.delete"): "slack_deleted",
     ("hubspot", "task.created"): "crm_task",
     ("hubspot", "task.updated"): "crm_task_edit",
     ("hubspot", "company.updated"): "crm_update",

@@ -86,6 +86,7 @@ class Calls:
             "auth.test": self.auth_test,
             "chat.postMessage": self.post,
             "chat.update": self.update,
+            "chat.delete": self.delete,
             "chat.getPermalink": self.permalink,
             "conversations.history": self.history,
             "conversations.replies": self.replies,
@@ -128,6 +129,13 @@ class Calls:
             "text": changed["text"],
             "message": _shown(changed, metadata=True),
         }
+
+    def delete(self, args: Args) -> Answer:
+        conversation, ts = self._readable(args), str(args.get("ts", ""))
+        if ts not in conversation.messages:
+            raise SlackError("message_not_found")
+        self.workspace.delete(conversation, ts)
+        return {"channel": conversation.id, "ts": ts}
 
     def permalink(self, args: Args) -> Answer:
         conversation, ts = self._readable(args), str(args.get("message_ts", ""))

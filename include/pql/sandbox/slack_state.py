@@ -92,6 +92,11 @@ class Workspace:
         self._apply(self.world.record("slack", "chat.update", self._what(conversation, ts, message)))
         return conversation.messages[ts]
 
+    def delete(self, conversation: Conversation, ts: str) -> None:
+        """Remove a message durably: the log keeps that it was there."""
+        what = {"channel": conversation.id, "channel_name": conversation.name, "ts": ts, "message": {}}
+        self._apply(self.world.record("slack", "chat.delete", what))
+
     def _what(self, conversation: Conversation, ts: str, message: Message) -> Message:
         payload = message.get("metadata", {}).get("event_payload", {})
         key = payload.get("retracted_by", payload.get("key"))  # of the delivery that does it
@@ -110,7 +115,9 @@ class Workspace:
         self._last_ts = max(self._last_ts, int(ts.replace(".", "")))
         if effect["kind"] == "slack_hidden":
             return
-        if effect["action"] == "chat.update":
+        if effect["action"] == "chat.delete":
+            del messages[ts]
+        elif effect["action"] == "chat.update":
             edited = str(datetime.fromisoformat(effect["at"]).timestamp())
             messages[ts] = {**messages[ts], **effect["message"], "edited": {"user": BOT_USER, "ts": edited}}
         else:
