@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,6 +93,7 @@ class World:
         options: Any = None,
         hold: bool = False,
         subject: str | None = None,
+        rhythm: outbox.Rhythm | None = None,
     ) -> Queued:
         """An episode opens now; unless silent, what it causes is enqueued in the same transaction."""
         now, subject = self.clock(), subject or account
@@ -107,7 +108,32 @@ class World:
             decisions.keep_intents(conn, [intent], applied)
             if silent is not None:
                 return Queued()
-            return outbox.enqueue(conn, [merged(intent)], applied, run_id=run_id, now=now, hold=hold)
+            return outbox.enqueue(conn, [merged(intent)], applied, run_id=run_id, now=now, hold=hold, rhythm=rhythm)
+
+    def run_of(
+        self,
+        accounts: Sequence[str],
+        *,
+        rhythm: outbox.Rhythm,
+        lane: str = "slack:#pql",
+        options: Any = None,
+        scores: Sequence[int] = (),
+    ) -> Queued:
+        """One run in which all these accounts are in the qualified state; those without a stay open one."""
+        now = self.clock()
+        with store.deciding(self.engine) as conn:
+            run_id = runs.start_run(conn, kind="hourly", as_of=now, now=now, live=True)
+            new = [account for account in accounts if account not in self.episodes]
+            opened = tuple(Opened(account, account, now, True, None, 80) for account in new)
+            made = Decisions("d", "hash", now, live=True, opened=opened)
+            self.episodes |= {key[1]: each for key, each in decisions.apply(conn, made, run_id=run_id).episodes.items()}
+            applied = decisions.Applied(episodes={("d", account): self.episodes[account] for account in accounts})
+            ranked = zip(accounts, scores or [80] * len(accounts), strict=True)
+            wanted = [
+                self.intent(account, account, "d", lane, "slack", options or {"channel": "#pql"}, score)
+                for account, score in ranked
+            ]
+            return outbox.enqueue(conn, map(merged, wanted), applied, run_id=run_id, now=now, rhythm=rhythm)
 
     def intent(
         self, account: str, subject: str, definition: str, lane: str, kind: Any, options: Any, score: int
