@@ -13,7 +13,8 @@ from pql.page.guard import VALID, Guard, Refused
 FORMS = {  # what each act's form holds
     "/deliveries/retry": {"id": 1},
     "/deliveries/suppress": {"id": 1, "reason": "a test"},
-    "/deliveries/release": {"up_to": 9},
+    "/deliveries/release": {"id": 1},
+    "/storms/answer": {"run": 2, "verb": "approve", "reason": "a test"},
     "/openings/release": {"id": 1},
     "/openings/release-top": {"top": 3},
 }

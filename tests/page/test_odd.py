@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -61,41 +60,6 @@ def test_a_number_too_large_is_refused(site: Site) -> None:
     assert site.get("/deliveries", page=huge).status_code == 200
 
 
-def hold(site: Site) -> list[int]:
-    """Every delivery is held; their ids."""
-    with site.open() as project, store.writing(project.engine) as connection:
-        connection.execute(update(deliveries).values(state="held"))
-        return list(connection.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars())
-
-
-def all_form(html: str) -> dict[str, Any]:
-    """What the form with the button "Release all" holds."""
-    [form] = re.findall(r'<form method="post"[^>]*class="notice nothing">(.*?)</form>', html, re.S)
-    return {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
-
-
-def test_release_all_releases_what_the_page_showed(site: Site) -> None:
-    """What the storm cap holds since the page was opened stays held: nobody has seen it."""
-    first, second = hold(site)
-    with site.open() as project, store.writing(project.engine) as connection:
-        connection.execute(update(deliveries).where(deliveries.c.id == second).values(state="pending"))
-    form = all_form(site.html("/deliveries"))
-    hold(site)
-    answer = site.post("/deliveries/release", **form)
-    assert answer.headers["location"].endswith("done=release_held&count=1")
-    assert {row["id"]: row["state"] for row in site.ledger()["deliveries"]} == {first: "pending", second: "held"}
-
-
-def test_release_all_is_of_the_destination_that_was_chosen(site: Site) -> None:
-    """The page of one destination counts and releases its own."""
-    hold(site)
-    html = site.html("/deliveries", destination="slack")
-    assert "Release all 1<" in html
-    site.post("/deliveries/release", **all_form(html))
-    states = {row["destination"]: row["state"] for row in site.ledger()["deliveries"]}
-    assert states == {"slack": "pending", "hubspot": "held"}
-
-
 def test_a_page_of_deliveries_reads_no_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last of many pages is as cheap as the first."""
     with site.open() as project, store.writing(project.engine) as connection:
@@ -103,8 +67,8 @@ def test_a_page_of_deliveries_reads_no_others(site: Site, monkeypatch: pytest.Mo
         more = [row | {"id": row["id"] + 100 + n, "key": f"copy-{n}"} for n in range(120)]
         connection.execute(insert(deliveries), more)
     read = []
-    real = by_hand._delivery
-    monkeypatch.setattr(by_hand, "_delivery", lambda each: read.append(each.id) or real(each))
+    real = by_hand.as_delivery
+    monkeypatch.setattr(by_hand, "as_delivery", lambda each: read.append(each.id) or real(each))
     assert "page 3 of 3" in site.html("/deliveries", page=3)
     assert len(read) == 22
     assert read == sorted(read, reverse=True)

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse
 from pydantic import Field
-from sqlalchemy import Connection
 
 from pql import outbox
 from pql.page.acting import Editor
@@ -40,14 +39,8 @@ def router(editor: Callable[..., Any]) -> APIRouter:
         return by.act("suppress", about, lambda ledger: outbox.suppress(ledger, ids, reason=kept, now=by.now))
 
     @api.post("/deliveries/release")
-    def release_held(
-        ids: Ids,
-        up_to: Annotated[Id, Form()] = 0,
-        destination: Annotated[str, Form()] = "",
-        by: Editor = Depends(editor),
-    ) -> RedirectResponse:
-        about = {"held_up_to": up_to, "destination": destination} if up_to else {"held": ids}
-        return by.act("release_held", about, lambda ledger: _release_held(ledger, by, ids, up_to, destination))
+    def release_held(ids: Ids, by: Editor = Depends(editor)) -> RedirectResponse:
+        return by.act("release_held", {"held": ids}, lambda ledger: outbox.release_held(ledger, ids=ids, now=by.now))
 
     @api.post("/openings/release")
     def release_silent(ids: Ids, by: Editor = Depends(editor)) -> RedirectResponse:
@@ -64,14 +57,6 @@ def router(editor: Callable[..., Any]) -> APIRouter:
         return by.act("release_silent", about, lambda ledger: _release(ledger, by, **which))
 
     return api
-
-
-def _release_held(ledger: Connection, by: Editor, ids: list[int], up_to: int, destination: str) -> int:
-    """Those chosen, or all that the page counted: what was held since then nobody has seen."""
-    if up_to:
-        held = outbox.list_deliveries(ledger, states=("held",), destination=destination or None)
-        ids = [each.id for each in held if each.id <= up_to]
-    return outbox.release_held(ledger, ids=ids, now=by.now)
 
 
 def _release(ledger: Any, by: Editor, **which: Any) -> int:

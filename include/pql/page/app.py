@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from pql.page import accounts, acts, ledgers, statics
+from pql.page import accounts, acts, ledgers, statics, storms
 from pql.page.acting import editor
 from pql.page.guard import Guard, Refused
 from pql.page.viewing import viewer
@@ -44,7 +44,9 @@ def create_app(wiring: Wiring) -> FastAPI:
     seen_by = viewer(wiring, guard)
     app.include_router(accounts.router(wiring, seen_by))
     app.include_router(ledgers.router(wiring, seen_by))
-    app.include_router(acts.router(editor(wiring, guard)))
+    edited_by = editor(wiring, guard)
+    app.include_router(acts.router(edited_by))
+    app.include_router(storms.router(edited_by))
     app.middleware("http")(_add_headers)
     _explain_errors(app)
     return app

@@ -11,6 +11,7 @@ from pql import outbox, store
 from pql.insight.board.definitions import versions
 from pql.insight.board.deliveries import ATTENTION, DELIVERY_STATES, deliveries
 from pql.insight.board.links import links
+from pql.page import storms
 from pql.page.viewing import Viewer
 from pql.page.wiring import Wiring
 
@@ -31,8 +32,9 @@ def router(wiring: Wiring, viewer: Callable[..., Viewer]) -> APIRouter:
         with wiring.open_project() as project:
             with store.reading(project.engine) as connection:
                 found = deliveries(connection, state=state, destination=destination, page=page)
+                stopped = storms.shown(connection, seen_by.now)
             values = {"found": found, "link": links(project), "states": DELIVERY_STATES, "attention": ATTENTION}
-            return seen_by.page("deliveries", project, state=state, destination=destination, **values)
+            return seen_by.page("deliveries", project, state=state, destination=destination, storms=stopped, **values)
 
     @api.get("/openings")
     def openings(definition: str = "", seen_by: Viewer = Depends(viewer)) -> HTMLResponse:

@@ -16,6 +16,17 @@ _SENTENCES = {
         "delivery",
         "deliveries",
     ),
+    "storm_approve": (
+        "{} approved: the next run of `deliver` sends them, within five minutes.",
+        "delivery",
+        "deliveries",
+    ),
+    "storm_digest": (
+        "{} due, the messages under one a channel: the next run of `deliver` sends them, within five minutes.",
+        "delivery",
+        "deliveries",
+    ),
+    "storm_reject": ("{} suppressed, with the reason and your name.", "delivery", "deliveries"),
     "release_silent": (
         "{} released: the next run of `deliver` tells the owners, within five minutes.",
         "opening",
@@ -23,6 +34,7 @@ _SENTENCES = {
     ),
 }
 _NOTHING = "Nothing was changed: none was chosen, or they were already on their way, over or released."
+_NO_STORM = "Nothing was changed: the run was answered before, or nothing of it is held any more."
 _NO_REASON = "Nothing was changed: say why, it is kept with the delivery."
 
 
@@ -35,6 +47,6 @@ def notice(query: Mapping[str, str]) -> tuple[str, str] | None:
         return None
     number = int(count[:9])
     if number == 0:
-        return "nothing", _NOTHING
+        return "nothing", _NO_STORM if done.startswith("storm_") else _NOTHING
     sentence, one, many = _SENTENCES[done]
     return "done", sentence.format(f"{number} {one if number == 1 else many}")

@@ -27,7 +27,6 @@ class Deliveries:
     pages: int
     counts: Mapping[str, int]  # by state and ATTENTION, of the destination asked for
     destinations: tuple[str, ...]
-    newest_held: int  # of those counted; 0 if none is
 
 
 def deliveries(connection: Connection, *, state: str = "", destination: str = "", page: int = 1) -> Deliveries:
@@ -44,5 +43,4 @@ def deliveries(connection: Connection, *, state: str = "", destination: str = ""
         connection, states=states, destination=destination or None, limit=PAGE, offset=(page - 1) * PAGE
     )
     names = connection.execute(select(table.c.destination).distinct().order_by(table.c.destination)).scalars()
-    held = connection.execute(select(func.max(table.c.id)).where(table.c.state == "held", *of)).scalar() or 0
-    return Deliveries(found, total, page, pages, counts, tuple(names), held)
+    return Deliveries(found, total, page, pages, counts, tuple(names))
