@@ -79,9 +79,8 @@ def test_a_deleted_message_is_nowhere_but_in_the_log(slack: WebClient, sandbox: 
     slack.chat_delete(channel=posted["channel"], ts=posted["ts"])
     shown = slack.conversations_history(channel=posted["channel"])["messages"]
     assert posted["ts"] not in [message["ts"] for message in shown]
-    for again in (slack.chat_getPermalink, slack.chat_delete):
-        named = {"message_ts" if again is slack.chat_getPermalink else "ts": posted["ts"]}
-        assert refusal(again, channel=posted["channel"], **named)["error"] == "message_not_found"
+    for again, name in ((slack.chat_getPermalink, "message_ts"), (slack.chat_delete, "ts")):
+        assert refusal(again, **{"channel": posted["channel"], name: posted["ts"]})["error"] == "message_not_found"
     assert [effect["kind"] for effect in sandbox.effects("slack")] == ["slack", "slack_deleted"]
 
 
@@ -187,4 +186,4 @@ def test_a_restart_forgets_nothing(tmp_path: Path, clock: Any) -> None:
         slack.chat_postMessage(channel="#pql", text="after")
         messages = slack.conversations_history(channel=first["channel"], include_all_metadata=True)["messages"]
     assert [(m["text"], m.get("metadata")) for m in messages[:-1]] == [("after", None), ("before", KEY)]
-    assert [e["key"] for e in sandbox.effects("slack")] == ["k-1", None]
+    assert [e["key"] for e in server.effects("slack")] == ["k-1", None]
