@@ -47,7 +47,7 @@ def test_what_is_inside_is_counted_and_the_hottest_named(world: Any) -> None:
     with store.writing(world.engine) as conn:
         conn.execute(update(deliveries).where(deliveries.c.run_id > run_id).values(run_id=run_id))
         found = contents(conn, run_id, top=2)
-    assert found.places == (Place("Slack #pql", 3), Place("Slack, direct messages", 2), Place("tasks in remote", 1))
+    assert found.places == (Place("Slack #pql", 3), Place("Slack direct messages", 2), Place("tasks in remote", 1))
     assert found.causes == (Cause("d", "ping", 3), Cause("f", "ping", 2), Cause("e", "ping", 1))
     assert [(each.account_name, each.score) for each in found.top] == [("Org:3", 99), ("Org:1", 80)]
 

@@ -13,6 +13,14 @@ from pql.types import Alert
 
 TOP = 10
 _DIRECT = "slack:dm:"
+_WORDS = {
+    "slack": "Slack {channel}",
+    "crm_task": "tasks in {destination}",
+    "crm_update": "properties in {destination}",
+    "slack_retract": "Slack {channel}, taken back",
+    "crm_task_close": "tasks in {destination}, closed",
+    "webhook_retract": "webhook {destination}, taken back",
+}
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,8 @@ def _places(conn: Connection, is_held: ColumnElement[bool]) -> tuple[Place, ...]
 
 
 def _place(kind: str, destination: str, lane: str) -> str:
-    if kind == "slack":
-        return "Slack, direct messages" if lane.startswith(_DIRECT) else f"Slack {lane.removeprefix('slack:')}"
-    words = {"crm_task": "tasks in {}", "crm_update": "properties in {}"}
-    return words.get(kind, f"{kind} {{}}").format(destination)
+    channel = "direct messages" if lane.startswith(_DIRECT) else lane.removeprefix("slack:")
+    return _WORDS.get(kind, "{kind} {destination}").format(kind=kind, destination=destination, channel=channel)
 
 
 def _causes(conn: Connection, is_held: ColumnElement[bool]) -> tuple[Cause, ...]:
