@@ -92,13 +92,15 @@ def _read_action(notes: Notes, node: Node, names: Names) -> Action | None:
 
 
 def _read_slack(notes: Notes, entry: Entry, names: Names) -> Action:
-    fields = notes.fields(entry.value, "`slack`", ("channel", "dm", "mention", *TIMING, "destination"))
+    fields = notes.fields(entry.value, "`slack`", ("channel", "dm", "mention", "broadcast", *TIMING, "destination"))
     options: dict[str, object] = {}
     if "channel" in fields:
         options["channel"] = _channel(notes, fields["channel"].value, names)
     for key in ("dm", "mention"):
         if key in fields:
             options[key] = _person(notes, fields[key].value, f"`{key}` of `slack`")
+    if "broadcast" in fields:
+        options["broadcast"] = notes.boolean(fields["broadcast"].value, "`broadcast` of `slack`")
     options |= read_timing(notes, fields, " of `slack`")
     if isinstance(entry.value, Mapping) and not {"channel", "dm"} & set(fields):
         notes.error(

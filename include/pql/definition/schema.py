@@ -187,7 +187,8 @@ def _timing() -> Schema:
 def _actions() -> list[Schema]:
     to = {"destination": _TEXT}
     person = {"type": "string", "examples": ["owner", "dana@example.com"]}
-    slack = {"channel": _TEXT | {"examples": ["#pql"]}, "dm": person, "mention": person} | _timing() | to
+    slack = {"channel": _TEXT | {"examples": ["#pql"]}, "dm": person, "mention": person, "broadcast": _YES}
+    slack |= _timing() | to
     due = _TEXT | {"examples": ["1 business day", "4h"]}
     task = {"subject": _TEXT, "due": due, "body": _TEXT, "fallback_owner": _TEXT} | to
     said = "What the property gets: a field, a signal by its name, a template, a number or true/false."

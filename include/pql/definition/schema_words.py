@@ -167,6 +167,7 @@ WORDS: dict[str, dict[str, str]] = {
         "channel": 'The channel, in quotes: `"#pql-{{ size }}"`.',
         "dm": "A direct message: to the `owner`, or to this e-mail address.",
         "mention": "Mention the `owner`, or whoever has this e-mail address.",
+        "broadcast": "true: shown in the channel, too, where it answers under a message that is a day old or older.",
         "how": "As the play's `how`, for this message alone.",
         "hours": "As the play's `hours`, for this message alone.",
     },

@@ -19,6 +19,7 @@ _PAGE = 200
 _GAP_S = 1.2
 _PATIENCE = 5  # calls answered "later" before a place is left alone
 _DELETED = "tombstone"  # what stands for a deleted message that has answers
+_SHOWN_TOO = "thread_broadcast"
 _TIME_OVER = "there was no time left for it; it is read the next time"
 
 Message = Mapping[str, Any]
@@ -91,6 +92,8 @@ class _Reading:
                     continue
                 if thread and ts == thread:
                     continue  # the first message stands in the channel itself
+                if not thread and message.get("subtype") == _SHOWN_TOO:
+                    continue  # an answer that the channel shows, too, stands in its thread
                 shown.add(ts)
                 standing += _ours(message, channel, place)
                 if delivery_key(message) and float(message.get("latest_reply") or 0) >= self.oldest and not thread:
