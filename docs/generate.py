@@ -35,7 +35,7 @@ LEDGER = """What the project remembers, in SQLite or PostgreSQL: scores can be c
 [lake](../../ARCHITECTURE.md#the-lake), this cannot. `python -m pql.orchestration.init` (or `pql init`) creates the
 tables and brings them to the newest version. Moments are stored in UTC without an offset. Read from it what you like;
 write through the [command line](cli.md) only, whose transactions keep the rows in step."""
-DAG_ORDER = ("hourly_signals", "nightly_scores", "deliver")
+DAG_ORDER = ("hourly_signals", "nightly_scores", "deliver", "approve_storm", "deliveries_by_hand")
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
@@ -156,18 +156,22 @@ def _dags() -> Mapping[str, Any]:
 
 
 def _task(task: Any) -> str:
-    what = inspect.getdoc(_function(task)) or ""
+    what = _says(task)
     each = f" One for each {task.map_index_template.strip('{} ').removesuffix('_name')}." if task.is_mapped else ""
     outlets = ", ".join(f"`{asset.name}`" for asset in task.outlets)
     pool = "" if task.pool == "default_pool" else f"`{task.pool}`"
     return f"| `{task.task_id}` | {_cell(what)}{each} | {pool} | {outlets} |"
 
 
-def _function(task: Any) -> Any:
-    """The function behind a task: a mapped one no longer says, but tasks are named after their functions."""
-    from pql.orchestration import deliver_tasks, signal_tasks
+def _says(task: Any) -> str:
+    """What a task says of itself: its function, else the first paragraph of its own class."""
+    from pql.orchestration import by_hand_tasks, deliver_tasks, signal_tasks, storm_tasks
 
-    return next(getattr(m, task.task_id) for m in (signal_tasks, deliver_tasks) if hasattr(m, task.task_id)).function
+    rooms = (signal_tasks, deliver_tasks, storm_tasks, by_hand_tasks)  # a mapped task no longer says its function
+    found = next((getattr(room, task.task_id) for room in rooms if hasattr(room, task.task_id)), None)
+    if hasattr(found, "function"):
+        return inspect.getdoc(found.function) or ""
+    return (task.doc_md or inspect.getdoc(type(task)) or "").partition("\n\n")[0]
 
 
 # --- the gallery ---------------------------------------------------------------------------------------------------

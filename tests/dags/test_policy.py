@@ -16,7 +16,7 @@ from pql.orchestration.storm_words import APPROVE, DIGEST, KEEP, REJECT
 from pql.pipeline.project import ROOT
 
 DAGS = ROOT / "dags"
-NAMES = {"hourly_signals", "nightly_scores", "deliver", "approve_storm"}
+NAMES = {"hourly_signals", "nightly_scores", "deliver", "approve_storm", "deliveries_by_hand"}
 ASKING = "approve_storm"  # waits for people: as many at once as there are questions, nothing to map over
 
 
@@ -70,7 +70,7 @@ class TestEveryDag:
     def test_mapped_tasks_have_names(self, bag: DagBag, name: str) -> None:
         """Mapped tasks are labelled in the UI by what they work on, not by a number."""
         mapped = [task for task in bag.dags[name].tasks if task.is_mapped]
-        assert bool(mapped) is (name != ASKING)
+        assert bool(mapped) is (name not in (ASKING, "deliveries_by_hand"))
         assert all(task.map_index_template for task in mapped)
 
     def test_wiring_only(self, bag: DagBag, name: str) -> None:
@@ -124,7 +124,23 @@ def test_an_outage_costs_nights_and_one_hour(bag: DagBag) -> None:
         "hourly_signals": False,
         "deliver": False,
         "approve_storm": False,
+        "deliveries_by_hand": False,
     }
+
+
+def test_what_is_done_by_hand_is_done_by_a_person(bag: DagBag) -> None:
+    """The form has no schedule, is closed to backfills, and shows before it does: a click alone changes nothing."""
+    dag = bag.dags["deliveries_by_hand"]
+    assert [kind.value for kind in dag.allowed_run_types or []] == ["manual"]
+    assert type(dag.timetable).__name__ == "NullTimetable"
+    assert (dag.params["dry_run"], dag.is_paused_upon_creation) == (True, False)
+
+
+def test_a_night_ends_by_reading_its_receipts_back(bag: DagBag) -> None:
+    """PRODUCT-A5: after the night has decided, and before ops are told; an hour asks nobody."""
+    task = bag.dags["nightly_scores"].get_task("reconcile")
+    assert (task.upstream_task_ids, task.downstream_task_ids) == ({"decide"}, {"tell_ops"})
+    assert not bag.dags["hourly_signals"].has_task("reconcile")
 
 
 def test_a_night_ends_with_pruning(bag: DagBag) -> None:
