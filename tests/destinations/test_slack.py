@@ -10,7 +10,7 @@ import pytest
 
 from pql.clients.slack import Slack
 from pql.destinations.slack import SlackDestination
-from pql.types import Connection, Order
+from pql.types import Alert, Connection, Listing, Order
 
 TOKEN = "xoxb-very-secret"
 PEOPLE = {"dana@relay.example": "U0DANA", "mo@relay.example": "U0MO"}
@@ -338,3 +338,22 @@ def test_unknown_channel_cannot_be_searched(workspace, destination, make_order) 
 def test_token_never_shows(destination) -> None:
     """Neither the destination nor its client shows the token."""
     assert TOKEN not in repr(destination) + str(vars(destination))
+
+
+def test_the_thread_of_a_table_has_the_messages_whole(destination, workspace, make_order) -> None:
+    """Under a table the first message about an account is the whole one, under any other message a short one."""
+    for receipt in ({"channel": "C1", "ts": "1.0"}, {"channel": "C1", "ts": "1.0", "table": True}):
+        destination.send(make_order(thread=receipt))
+    short, whole = workspace.posted
+    assert (len(short["blocks"]), whole["blocks"][0]["type"]) == (1, "header")
+    assert [message["thread_ts"] for message in (short, whole)] == ["1.0", "1.0"]
+
+
+def test_a_table_tells_in_its_receipt_that_it_is_one(destination, workspace, make_order, alert: Alert) -> None:
+    """What answers under it has to know; posted or found again."""
+    order = make_order(options={"channel": "#pql-mid", "table": True}, listing=Listing((alert, alert)))
+    assert destination.send(order).receipt["table"] is True
+    (table,) = workspace.posted
+    assert "https://crm.example/4711" in table["blocks"][2]["text"]["text"]
+    workspace.pages = [history({"ts": "1772805600.000001", "metadata": table["metadata"]})]
+    assert destination.find(order).receipt["table"] is True

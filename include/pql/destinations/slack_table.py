@@ -26,9 +26,9 @@ _SIGN = "📋"
 def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) -> list[Block]:
     """The blocks: a title, a row per account (rank, name, score, change, size, owner, first reason), how many more."""
     blocks: list[Block] = [{"type": "header", "text": plain(_title(alert), HEADER_LIMIT)}]
-    titles = " + ".join(alert.titles)
+    titles = _said(" + ".join(alert.titles), HEADER_LIMIT)
     if titles:
-        blocks.append({"type": "context", "elements": [mrkdwn(safe(titles, HEADER_LIMIT))]})
+        blocks.append({"type": "context", "elements": [mrkdwn(titles)]})
     shown = listing.alerts[:SHOWN]
     blocks += [section(_row(rank, each, record_url(each))) for rank, each in enumerate(shown, start=1)]
     more = listing.more + len(listing.alerts) - len(shown)
@@ -39,7 +39,7 @@ def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) ->
 
 def fallback(alert: Alert, listing: Listing) -> str:
     """The text of the notification: the title and the first names."""
-    names = [f"{safe(_name(each), _NAME_LIMIT)} ({each.score})" for each in listing.alerts[:_NAMED]]
+    names = [f"{_said(_name(each), _NAME_LIMIT)} ({each.score})" for each in listing.alerts[:_NAMED]]
     return cut(" · ".join([_title(alert), ", ".join(names)]), FALLBACK_LIMIT)
 
 
@@ -52,7 +52,7 @@ def _row(rank: int, alert: Alert, url: str) -> str:
     points, when = words.delta(alert)
     first = [f"{rank}.  {_linked(name, url)}", f"Score {bold(str(alert.score))}"]
     first += [f"{'▲' if points > 0 else '▼'}{abs(points)} {when}"] if points else []
-    first += [_said(alert.headline)] if alert.headline else []
+    first += [happened] if (happened := _said(alert.headline)) else []
     owner = _said(alert.owner_name or alert.owner_email or "nobody yet")
     second = [part for part in (words.size(alert, _said), f"owner {owner}") if part]
     reason = next((each for each in alert.reasons if each.points > 0), None)
