@@ -14,8 +14,11 @@ from pql.insight.board.links import links
 from pql.page import storms
 from pql.page.viewing import Viewer
 from pql.page.wiring import Wiring
+from pql.pipeline.health.differences import sentence
+from pql.store import discrepancies
 
 MOST_OPENINGS = 500
+MOST_DIFFERENCES = 20
 
 
 def router(wiring: Wiring, viewer: Callable[..., Viewer]) -> APIRouter:
@@ -33,7 +36,10 @@ def router(wiring: Wiring, viewer: Callable[..., Viewer]) -> APIRouter:
             with store.reading(project.engine) as connection:
                 found = deliveries(connection, state=state, destination=destination, page=page)
                 stopped = storms.shown(connection, seen_by.now)
-            values = {"found": found, "link": links(project), "states": DELIVERY_STATES, "attention": ATTENTION}
+                differ = discrepancies.list_open(connection)
+            told = [(each.seen_at, sentence(each.finding)) for each in differ[:MOST_DIFFERENCES]]
+            values = {"differ": len(differ), "differences": told}
+            values |= {"found": found, "link": links(project), "states": DELIVERY_STATES, "attention": ATTENTION}
             return seen_by.page("deliveries", project, state=state, destination=destination, storms=stopped, **values)
 
     @api.get("/openings")
