@@ -57,7 +57,12 @@ def release(
         if top is not None or episode:
             with store.writing(opened.engine) as connection:
                 done = outbox.release_silent(
-                    connection, now=now(), episode_ids=episode or None, definition=definition, top=top
+                    connection,
+                    now=now(),
+                    episode_ids=episode or None,
+                    definition=definition,
+                    top=top,
+                    rhythm=outbox.rhythm(opened.settings),
                 )
             print(f"released {len(done.episode_ids)} openings: {done.queued.pending} deliveries are due (pql deliver)")
             if left := sorted({*(episode or ())} - {*done.episode_ids}):
