@@ -102,7 +102,7 @@ def _given_up(conn: Connection, destinations: list[str], now: datetime) -> Itera
         reason = conn.execute(select(columns.reason).where(columns.id == newest)).scalar() or "no reason kept"
         text = (
             f":warning: `{name}`: {number} given up, the newest (delivery {newest}) because: {reason[:300]}\n"
-            "Repair what it names, then `pql deliveries --state dead` and `--retry`."
+            "Repair what it names, then `pql deliveries --state dead` and `pql deliveries retry`."
         )
         yield Condition(f"destination:{name}", "failed", text)
 
@@ -139,7 +139,8 @@ def _unclear(conn: Connection) -> Condition:
     shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
     text = (
         f":grey_question: Nobody can tell whether deliveries {shown} arrived; they are not sent again. "
-        "`pql deliveries --state ambiguous` says why. Look at the destination, then `--retry` or `--suppress` them."
+        "`pql deliveries --state ambiguous` says why. Look at the destination, then `pql deliveries retry` or "
+        "`suppress` them."
     )
     return Condition("outbox:unclear", "unclear", text)
 
