@@ -226,7 +226,7 @@ def test_a_failing_row_does_not_fail_its_neighbours(world: Any) -> None:
 def test_what_is_not_reached_in_time_is_given_back(world: Any) -> None:
     """At the deadline the rest of a claimed batch is due again at once, its attempts untouched."""
     for number in range(5):
-        world.qualifies(f"org:{number}")
+        world.qualifies("org:1", subject=f"user:{number}", lane=f"webhook:{number}", kind="webhook", options={})
     plain = world.remote.send
 
     def slow(order: Order) -> Result:

@@ -16,6 +16,8 @@ from pql.outbox.settling import LOST, Boundary, Settling
 from pql.outbox.together import Together
 from pql.types import BatchDestination, Destination, Order, Result
 
+_SendMany = Callable[[Sequence[Order]], Sequence[Result]]
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -36,20 +38,22 @@ class Worker:
         with a row: one failing row never fails its neighbours.
         """
         rest = list(checked)
+        many = destination.send_many if isinstance(destination, BatchDestination) else None
         while rest and goes_on(()):
             rest, ended = self.checking.freshen(rest)
-            together = rest if isinstance(destination, BatchDestination) else rest[:1]
+            together = rest if many else rest[:1]
             rest = rest[len(together) :]
-            goes_on([*ended, *self._sent([each.claim for each in together], destination)])
+            goes_on([*ended, *self._sent([each.claim for each in together], destination, many)])
         return rest
 
-    def _sent(self, ready: Sequence[Claim], destination: Destination) -> list[str]:
+    def _sent(self, ready: Sequence[Claim], destination: Destination, many: _SendMany | None) -> list[str]:
         """The states of what left in one request."""
         if not ready:
             return []
         orders = self._marked(ready)
         ours = [order for order in orders if order is not None]
-        results = dict(zip([order.delivery_id for order in ours], _asked(destination, ours), strict=True))
+        said = _all_said(many, ours) if many else [_said(destination, order) for order in ours]
+        results = dict(zip([order.delivery_id for order in ours], said, strict=True))
         self.boundary("sent")
         endings = [
             self.settling.ending(claim, results[claim.id], destination.pace) for claim in ready if claim.id in results
@@ -72,10 +76,12 @@ class Worker:
         return orders
 
 
-def _asked(destination: Destination, orders: Sequence[Order]) -> Sequence[Result]:
-    if not isinstance(destination, BatchDestination):
-        return [said_by(lambda order=order: destination.send(order)) for order in orders]  # type: ignore[misc]  # a lambda's default has no type
+def _said(destination: Destination, order: Order) -> Result:
+    return said_by(lambda: destination.send(order))
+
+
+def _all_said(send_many: _SendMany, orders: Sequence[Order]) -> Sequence[Result]:
     try:
-        return destination.send_many(orders) if orders else ()
+        return send_many(orders) if orders else ()
     except Exception as error:
         return [Result("ambiguous", reason=in_words(error))] * len(orders)

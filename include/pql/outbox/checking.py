@@ -150,9 +150,10 @@ class Checking:
             return said
 
         try:
-            return listed(self.engine, table, check)
+            shows = listed(self.engine, table, check)
         except Exception as error:
             return error
+        return shows if isinstance(shows, str) else replace(shows, says_anew=True)
 
     def _world(self, claims: Sequence[Claim]) -> Sequence[Answer]:
         if isinstance(self.recheck, BatchRecheck) and claims:
@@ -198,7 +199,9 @@ def in_words(error: Exception) -> str:
 
 def _saying(claim: Claim, alert: Alert) -> Claim:
     """The claim with what it must say now; a direct message to another owner begins a conversation of its own."""
+    if alert == claim.alert:
+        return claim
     lane = direct_lane(alert.owner_email)
     if claim.options.get("dm") != "owner" or not alert.owner_email or claim.lane == lane:
-        return replace(claim, alert=alert)
-    return replace(claim, alert=alert, lane=lane, thread_of=None)
+        return replace(claim, alert=alert, says_anew=True)
+    return replace(claim, alert=alert, lane=lane, thread_of=None, says_anew=True)

@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from pql.outbox.backoff import LAST_ATTEMPT
 from pql.outbox.owners import is_alive
@@ -44,6 +59,7 @@ class Claim:
     sent_at: datetime | None  # when an earlier attempt left that may have had its effect: find before sending
     created_at: datetime
     retracts: int | None = None  # the delivery it takes back
+    says_anew: bool = False  # something else, or to somebody else, than the row says
     listing: Listing | None = None  # what it shows if it is a table of others; made anew for each attempt
 
     @property
@@ -142,12 +158,12 @@ def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bo
     """
     values: dict[str, Any] = {
         "state": "sending",
-        "alert": asdict(claim.alert),
-        "lane": claim.lane,
         "sent_at": to_naive(now),
         "lease_until": to_naive(now + LEASE),
     }
-    if not threaded:
+    if claim.says_anew:
+        values |= {"alert": asdict(claim.alert), "lane": claim.lane}
+    if not threaded and (claim.says_anew or claim.thread_of is not None):
         values["thread_of"] = None  # it stands in the channel itself: later ones may answer under it
     return _write(conn, claim, values)
 
@@ -206,12 +222,17 @@ _NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None}
 
 
 def _write(conn: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
-    ours = and_(
-        deliveries.c.id == claim.id,
-        deliveries.c.fence == claim.fence,
-        deliveries.c.state.in_(("claimed", "sending")),
-    )
-    return conn.execute(update(deliveries).where(ours).values(dict(values))).rowcount == 1
+    given = {f"to_{name}": value for name, value in values.items()}
+    written = conn.execute(_writing(tuple(values)), {"of_id": claim.id, "of_fence": claim.fence, **given})
+    return written.rowcount == 1
+
+
+@lru_cache
+def _writing(names: tuple[str, ...]) -> Update:
+    """The statement that gives these columns to a row that is still ours; kept, as building it is the costly part."""
+    held = or_(deliveries.c.state == "claimed", deliveries.c.state == "sending")
+    ours = and_(deliveries.c.id == bindparam("of_id"), deliveries.c.fence == bindparam("of_fence"), held)
+    return update(deliveries).where(ours).values({name: bindparam(f"to_{name}") for name in names})
 
 
 def as_claim(row: Row[Any]) -> Claim:

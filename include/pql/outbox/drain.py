@@ -65,7 +65,7 @@ class Drain:
                         self._advance(line, pool)
                 if self._jobs:
                     self._collect()
-                elif self._in_time and self._pause(sleep):
+                elif self._in_time and (self._look_again() or self._pause(sleep)):
                     self._gather()
                 else:
                     break
@@ -140,6 +140,7 @@ class Drain:
         def ended() -> None:
             line.checking.subtract(line.lane_of(claim) for claim in claimed)
             line.checking = +line.checking
+            line.moved = line.moved or bool(states)
             line.add(ready)
 
         return ended
@@ -184,6 +185,9 @@ class Drain:
         if not done:
             for line in self.lines:
                 line.dry = False
+
+    def _look_again(self) -> bool:
+        return any([line.look_again() for line in self.lines])
 
     def _nap_s(self) -> float:
         now = self._clock()

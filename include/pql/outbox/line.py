@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from pql.outbox.checking import Checked
 from pql.outbox.claims import Claim
@@ -15,7 +16,7 @@ from pql.types import BatchDestination, Destination
 BATCH = 50  # claimed at once where nothing but the receiver's speed limits it
 STOCK = 3  # of a lane that has a pace: so many are checked ahead of their turn
 RUN = 10  # carried out by one thread before it is seen what else there is to do
-SIDE_BY_SIDE = 4  # lanes of one destination that are sent to at the same time
+SIDE_BY_SIDE = 4  # requests to one destination that are on their way at the same time
 
 _FAILED = ("retry", "ambiguous")
 _TOO_MANY = 5  # failures in a row after which a destination is taken to be down
@@ -34,31 +35,28 @@ class Line:
     checking: Counter[str] = field(default_factory=Counter)  # lane → how many are being checked
     counts: Counter[str] = field(default_factory=Counter)  # how attempts ended
     dry: bool = False  # nothing more was due when it was last asked
+    moved: bool = False  # something ended since it was last asked
     tripped: bool = False
+    is_batch: bool = field(init=False)  # many go out in one request
+    by_lane: bool = field(init=False)  # each lane has a pace of its own
+    limit: int = field(init=False)  # how many to claim at once
     _failing: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def is_batch(self) -> bool:
-        """Whether many go out in one request."""
-        return isinstance(self.destination, BatchDestination)
-
-    @property
-    def by_lane(self) -> bool:
-        """Whether each lane has a pace of its own."""
-        return self.destination.pace is not None and self.destination.pace.by == "lane" and not self.is_batch
-
-    @property
-    def limit(self) -> int:
-        """How many to claim at once."""
-        if isinstance(self.destination, BatchDestination):
-            return self.destination.batch_size
-        return BATCH if self.destination.pace is None or self.by_lane else STOCK
+    def __post_init__(self) -> None:
+        pace, destination = self.destination.pace, self.destination
+        self.is_batch = isinstance(destination, BatchDestination)
+        self.by_lane = pace is not None and pace.by == "lane" and not self.is_batch
+        self.limit = BATCH if pace is None or self.by_lane else STOCK
+        if isinstance(destination, BatchDestination):
+            self.limit = destination.batch_size
 
     def lane_of(self, claim: Claim) -> str:
         """What goes out one after the other: its lane, or everything where one request or one pace is for all."""
         if self.is_batch or (self.destination.pace is not None and not self.by_lane):
             return ""
+        if self.destination.pace is None:  # nothing orders these but the account they are about
+            return str(crc32(claim.account_key.encode()) % SIDE_BY_SIDE)
         return claim.lane
 
     def in_hand(self, lane: str | None = None) -> int:
@@ -120,7 +118,8 @@ class Line:
         """What was not reached waits again."""
         del self.running[lane]
         self.left_at[lane] = at
-        self.dry = False
+        self.moved = True
+        self.dry = self.dry and not self.by_lane  # of the others it claimed all that was due
         if rest:
             self.waiting.setdefault(lane, deque()).extendleft(reversed(rest))
 
@@ -130,6 +129,12 @@ class Line:
         for each in lanes:
             self.turns.pop(each, None)
         return [checked.claim for each in lanes for checked in self.waiting.pop(each)]
+
+    def look_again(self) -> bool:
+        """Ask again what is due if anything ended since, for which a reply may have waited; whether there is reason."""
+        again, self.moved = self.moved and not self.tripped, False
+        self.dry = self.dry and not again
+        return again
 
     def turns_come(self, until: datetime) -> None:
         """The moment has come, whatever the clock says: somebody slept until it."""

@@ -47,10 +47,12 @@ def _barred(definition: Definition, account_key: str, domains: Collection[str], 
 
 
 def _is_one_of(value: object, wanted: Collection[Scalar]) -> bool:
-    return bool(is_one_of(pd.Series([value], dtype=object), wanted)[0][0])
+    return bool(wanted) and bool(is_one_of(pd.Series([value], dtype=object), wanted)[0][0])
 
 
 def _under(domains: Collection[str], refused: Collection[str]) -> str:
     """The first of the domains that is one of the refused, or below one; "" if none is."""
+    if not domains or not refused:
+        return ""
     found = is_under(pd.Series(list(domains), dtype=object), refused)
     return next((domain for domain, hit in zip(domains, found, strict=True) if hit), "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class EffectsLog:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.path = state_dir / "effects.ndjson"
         self._lock = threading.Lock()
+        self._answering = False
         self._effects = _read(self.path)
 
     def append(self, system: str, action: str, at: datetime, what: Mapping[str, Any]) -> Effect:
@@ -47,10 +49,24 @@ class EffectsLog:
             effect |= {"kind": KINDS.get((system, action), "other"), "key": None, **what}
             with self.path.open("ab") as file:
                 file.write(json.dumps(effect, ensure_ascii=False).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                if not self._answering:
+                    file.flush()
+                    os.fsync(file.fileno())
             self._effects.append(effect)
             return effect
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around a request with many effects, one at a time: they are on the disk together when it ends."""
+        before = len(self._effects)
+        self._answering = True
+        try:
+            yield
+        finally:
+            self._answering = False
+            if len(self._effects) > before:
+                with self.path.open("ab") as file:
+                    os.fsync(file.fileno())
 
     def all(self, system: str | None = None, after: int = 0) -> list[Effect]:
         """Effects in the order they happened, of one system if named, later than sequence number `after`."""

@@ -72,7 +72,7 @@ class _Portal:
         path = request.url.path.removeprefix("/hubspot")
         try:
             self.gate(request, path)
-            with self.world.lock:
+            with self.world.lock, self.world.effects.answering():
                 status, content = handler(self.crm, Call(request.query_params, request.path_params, body))
             return JSONResponse(content, status)
         except HubSpotError as error:

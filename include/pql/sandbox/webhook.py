@@ -11,6 +11,7 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.concurrency import run_in_threadpool
 
 from pql.sandbox.credentials import WEBHOOK_SECRET
 from pql.sandbox.world import World
@@ -32,15 +33,19 @@ def router(world: World) -> APIRouter:
     async def receive(name: str, request: Request) -> Response:
         if name == "gone" or not re.fullmatch(r"[\w-]{1,64}", name):
             return refused(name, 410 if name == "gone" else 404, "no such endpoint")
-        body = await request.body()
+        body, headers = await request.body(), dict(request.headers)
+        # not here: whoever waits for the lock must not keep all other requests waiting
+        return await run_in_threadpool(taken, name, body, headers)
+
+    def taken(name: str, body: bytes, headers: dict[str, str]) -> Response:
         if len(body) > MAX_BYTES:
             return refused(name, 413, f"payload of {len(body)} bytes; at most {MAX_BYTES}")
         try:
-            payload = verifier.verify(body, dict(request.headers))
+            payload = verifier.verify(body, headers)
         except (WebhookVerificationError, ValueError) as error:
             return refused(name, 401, f"signature not accepted: {error}")
         with world.lock:
-            webhook_id = request.headers["webhook-id"]
+            webhook_id = headers["webhook-id"]
             action = "received again" if webhook_id in seen else "received"
             seen.add(webhook_id)
             world.record("webhook", action, {"key": webhook_id, "name": name, "payload": payload})
