@@ -105,3 +105,26 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """No settings file: the error says where it was looked for."""
     with pytest.raises(UserError, match=r"nowhere\.yaml: the settings cannot be read"):
         load_settings(tmp_path / "nowhere.yaml")
+
+
+def test_wrong_times_and_days_are_told_with_their_line(tmp_path: Path) -> None:
+    """A time of day that is none, hours that end before they begin, a zone or a day nobody knows."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "digest_at: 8.30\ndigest_days: [mon, montag]\ntable_above: 0\nworking_hours:\n  opens: 25:00\n  dayz: [mon]\n"
+        "  time_zones: {kim@x.com: New York}\n"
+    )
+    with pytest.raises(UserError) as error:
+        load_settings(file)
+    told = str(error.value).replace(f"{file}:", "")
+    assert told.splitlines() == [
+        "1: `digest_at`: input should be a valid string, not `8.3`",
+        "2: `digest_days 2` cannot be `montag` — it can be `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`",
+        "3: `table_above`: input should be greater than or equal to 1, not `0`",
+        "5: `working_hours`: `25:00` is no time of day, for example `08:30`",
+        "6: unknown key `dayz` of `working_hours` — did you mean `days`?",
+        "7: `working_hours time_zones`: there is no time zone `New York`, for example `Europe/Berlin`",
+    ]
+    file.write_text('working_hours: {opens: "18:00", closes: "08:00"}\ndigest_at: 08:30\n')
+    with pytest.raises(UserError, match=r"1: working_hours: `closes` \(08:00\) must come after `opens` \(18:00\)"):
+        load_settings(file)

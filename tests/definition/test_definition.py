@@ -212,3 +212,24 @@ def test_a_match_is_keyed_by_event_conditions_and_value_alone() -> None:
 def test_the_key_of_a_match_never_changes() -> None:
     """SEM-M3: stored usage is found again by a later version of the code."""
     assert EventMatch(("Invite Sent",), (Where("status", "in", ("accepted",)),), "n").key == "11ba3f238e240b42"
+
+
+def test_how_and_hours_are_of_a_play_or_of_one_of_its_messages(small: Small) -> None:
+    """PRODUCT-A1: what a message says of itself goes before what its play says; nothing but messages waits."""
+    (play,) = small(
+        plays="""
+  - play: P
+    on: left
+    how: digest
+    hours: any
+    do:
+      - slack: {channel: "#a"}
+      - slack: {dm: owner, how: instant, hours: working}
+      - webhook: nudge"""
+    ).plays
+    assert (play.how, play.hours) == ("digest", "any")
+    assert [action.options for action in play.actions] == [
+        {"channel": "#a", "how": "digest", "hours": "any"},
+        {"dm": "owner", "hours": "working"},
+        {},
+    ]

@@ -172,3 +172,18 @@ def test_a_signal_that_nothing_asks_for_is_warned_about(small: Small, use: dict[
     assert problem.line == 10
     messages = [problem.message for problem in lint(small(**{"signals": kept + share, "score": score} | use))]
     assert not [message for message in messages if "`tools`" in message]
+
+
+def test_a_digest_of_nothing_and_hours_that_nobody_named_are_warned_about(small: Small) -> None:
+    """PRODUCT-A1: only Slack messages wait, and only for hours that the settings know."""
+    definition = small(
+        plays="""
+  - {play: Nudge, on: left, how: digest, do: [{webhook: nudge}]}
+  - {play: Ping, on: newly_qualified, how: digest, hours: working, do: [{slack: {channel: "#a"}}]}"""
+    )
+    digest = "play `Nudge` has no `slack` action: nothing of it waits for a digest"
+    hours = "play `Ping` waits for working hours, but settings.yaml names none: it speaks at any time"
+    slack = {"destinations": {"slack": SlackDestination(kind="slack"), "nudge": {"kind": "webhook", "connection": "n"}}}
+    assert told(definition) == [digest]
+    assert told(definition, settings=Settings.model_validate(slack))[-2:] == [digest, hours]
+    assert hours not in told(definition, settings=Settings.model_validate(slack | {"working_hours": {}}))

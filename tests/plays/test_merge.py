@@ -136,3 +136,22 @@ def test_nothing_is_lost_and_nothing_said_twice(wanted):
     assert sorted(c.play for m in merged for c in m.causes) == sorted(i.cause.play for i in intents)
     for each in merged:
         assert set(each.alert.definitions) == {c.definition for c in each.causes}
+
+
+@pytest.mark.parametrize(
+    ("options", "timing"),
+    [
+        ([{}, {}], {}),
+        ([{"how": "digest"}, {"how": "digest"}], {"how": "digest"}),
+        ([{"how": "digest"}, {}], {"how": "instant"}),
+        ([{"hours": "working"}, {"hours": "any"}], {"hours": "any"}),
+        ([{"hours": "working"}, {}], {"hours": "working"}),
+    ],
+)
+def test_the_most_urgent_says_when_a_shared_message_comes(options, timing):
+    """SEM-D5, PRODUCT-A1: it waits for a digest, or for working hours, only if all who want it can wait."""
+    intents = [
+        intent(name, number, options=each) for number, (name, each) in enumerate(zip("ab", options, strict=True))
+    ]
+    (merged,) = merge(intents)
+    assert dict(merged.options) == timing

@@ -87,7 +87,8 @@ def _problem(tree: Node, error: ErrorDetails) -> tuple[int, str, str]:
             return line, f"`{last}`{inside} does not say its `kind`", ""
         case "literal_error":
             expected = str(context["expected"]).replace("'", "`")
-            return line, f"`{last}`{inside} cannot be {quoted(error['input'])}", f"it can be {expected}"
+            what = where if loc and isinstance(loc[-1], int) else f"`{last}`{inside}"  # of a list: its place says it
+            return line, f"{what} cannot be {quoted(error['input'])}", f"it can be {expected}"
         case "value_error":
             return line, f"{where or last}: {context['error']}", ""
     given = error["input"]
