@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from pql.orchestration.demo import HORIZON_HOURS, _settings
+from pql.orchestration.demo import HORIZON_HOURS, _ledger, _settings
+from pql.orchestration.demo_receipts import read_back
 from pql.orchestration.demo_summary import _disagreements
+from pql.sandbox import Server, connections
 from pql.settings import load_settings
 
 
@@ -23,3 +26,13 @@ def test_no_source_is_late_because_the_demo_begins_two_nights_back(tmp_path: Pat
     """Its settings are the project's own, but for the horizon and what counts as late."""
     sources = load_settings(_settings(tmp_path)).sources
     assert {source.late_after_hours for source in sources.values()} == {HORIZON_HOURS}
+
+
+def test_the_demo_reads_its_receipts_back(tmp_path: Path, migrated_sqlite: Path) -> None:
+    """By the demo's own environment: nothing differs where nothing was sent, and everything can be read."""
+    settings = _settings(tmp_path)
+    shutil.copyfile(migrated_sqlite, tmp_path / "ledger.db")
+    with Server(tmp_path / "sandbox") as sandbox:
+        where = {"PQL_SETTINGS": str(settings), "PQL_LAKE": str(tmp_path), "PQL_LEDGER": _ledger(tmp_path)}
+        environment = {**where, **connections(sandbox.url)}
+        assert read_back(environment) == []

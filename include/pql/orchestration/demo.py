@@ -23,6 +23,7 @@ from typing import Any
 
 import requests
 
+from pql.orchestration.demo_receipts import read_back
 from pql.orchestration.demo_summary import Summary, summarise
 from pql.orchestration.local_airflow import LocalAirflow, free_port
 from pql.pipeline.project import ROOT
@@ -81,7 +82,8 @@ def _walk(airflow: LocalAirflow, home: Path, sandbox_url: str) -> Summary:
     ledger = _ledger(home)
     _drain(airflow, ledger)
     runs["deliver"] = airflow.runs("deliver")
-    return summarise(airflow, runs, ledger, sandbox_url)
+    _say("reconcile: what stands in Slack and CRM is held against the ledger")
+    return summarise(airflow, runs, ledger, sandbox_url, differences=read_back(airflow.environment))
 
 
 def _drain(airflow: LocalAirflow, ledger: str, seconds: float = 300) -> None:

@@ -28,6 +28,7 @@ class Summary:
     committed: Mapping[str, int]  # kind → effects, by the sandbox's log
     states: Mapping[str, int]
     open_episodes: int
+    differences: int  # found by reading receipts back
     failures: tuple[str, ...]
 
     def text(self, airflow_url: str, sandbox_url: str, environment_file: Path, seconds: float) -> str:
@@ -44,6 +45,7 @@ class Summary:
             ("Opened silently (baseline, old news)", last["silent"], "pql release"),
             *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
             ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
+            ("Differences when receipts are read back", self.differences, "pql reconcile"),
         ]
         lines = ["", f"Summary after {seconds:.0f} s"]
         lines += [f"  {label:<38}{figure:>9,}   {link}" for label, figure, link in rows]
@@ -78,9 +80,14 @@ def open_deliveries(ledger: str) -> int:
 
 
 def summarise(
-    airflow: LocalAirflow, dag_runs: Mapping[str, Sequence[Mapping[str, Any]]], ledger: str, sandbox_url: str
+    airflow: LocalAirflow,
+    dag_runs: Mapping[str, Sequence[Mapping[str, Any]]],
+    ledger: str,
+    sandbox_url: str,
+    *,
+    differences: Sequence[str],
 ) -> Summary:
-    """Compare what the runs, the ledger and the sandbox say."""
+    """Compare what the runs, the ledger and the sandbox say; `differences`: what reading receipts back has found."""
     results = [
         airflow.xcom(dag_id, str(run["dag_run_id"]), "decide")
         for dag_id in ("nightly_scores", "hourly_signals")
@@ -105,6 +112,7 @@ def summarise(
         if run["state"] == "failed"
     ]
     failures += _disagreements([tuple(row) for row in rows], effects)
+    failures += differences
     if not decided:
         failures.append("no run decided anything")
     committed = {kind: sum(each.values()) for kind, each in _committed(effects).items()}
@@ -117,6 +125,7 @@ def summarise(
         committed=committed,
         states=Counter(state for _, state, _ in rows),
         open_episodes=int(opened),
+        differences=len(differences),
         failures=tuple(failures),
     )
 
