@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format docs lock clean
+.PHONY: help setup demo test bench chaos lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: setup ## every test (ARGS="-k name" to choose)
 
 bench: setup ## measure on generated data → docs/reference/benchmarks.md (ARGS="--help")
 	@$(BIN)/python -m tests.bench.run $(ARGS)
+
+chaos: setup ## every delivery guarantee against faults, for hours → docs/reference/delivery-guarantees.md (ARGS="--help")
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 lint: setup ## ruff, mypy strict, import layers
 	@$(BIN)/ruff check .

@@ -1,0 +1,72 @@
+"""The table of guarantees: every row names tests that exist, and nothing counts as passed that was not run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from tests.chaos import results
+from tests.chaos.results import Result
+from tests.chaos.rows import ROWS, SOAK, Row
+from tests.chaos.stories import ROOT, judged, read
+
+ROW = Row("two", "a fault", "one effect", ("tests/a/test_a.py::test_one", "tests/a/test_a.py::test_two"))
+REPORT = """<testsuites><testsuite>
+<testcase file="tests/a/test_a.py" name="test_one[sqlite-slack]">
+<properties><property name="effects" value="1000"/></properties></testcase>
+<testcase file="tests/a/test_a.py" name="test_one[postgresql-slack]">
+<properties><property name="effects" value="1000"/></properties>
+<system-out>everything delivered 12 s after the scheduler was started again</system-out></testcase>
+<testcase file="tests/a/test_a.py" name="test_two[sqlite]">{}</testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_a_row_names_tests_that_exist(row: Row) -> None:
+    """A test that is renamed would silently not be run."""
+    assert row.tests or row.name == SOAK
+    for test in row.tests:
+        path, _, name = test.partition("::")
+        tree = ast.parse((ROOT / path).read_text())
+        assert name in {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+
+
+def test_a_row_passes_when_all_its_tests_do() -> None:
+    """The ledgers it ran on and its figures, added up, are told with it."""
+    told = judged(ROW, read(REPORT.format("")), "")
+    assert (told.state, told.ledgers) == ("passed", ("SQLite", "PostgreSQL"))
+    printed = "everything delivered 12 s after the scheduler was started again"
+    assert told.figures == ("3 cases", "2,000 effects", printed)
+
+
+@pytest.mark.parametrize(
+    ("second", "state"),
+    [
+        ("<failure>no</failure>", "failed"),
+        ("<error>no</error>", "failed"),
+        ("<skipped>no data</skipped>", "passed, 1 of 3 skipped"),
+    ],
+)
+def test_a_row_does_not_pass_when_one_of_its_tests_did_not(second: str, state: str) -> None:
+    """Failed, broken or skipped: it is said."""
+    assert judged(ROW, read(REPORT.format(second)), "").state == state
+
+
+def test_a_test_that_was_not_found_is_a_failure() -> None:
+    """Nor does a row pass of which pytest ran nothing."""
+    one = [case for case in read(REPORT.format("")) if case.test.endswith("test_one")]
+    assert judged(ROW, one, "").state == "failed"
+    assert judged(ROW, [], "").state == "not run"
+
+
+def test_the_page_shows_what_was_not_run(tmp_path: Path) -> None:
+    """A row without a result says so; what is kept is read back as it was."""
+    known = {"two": Result("passed", "2026-03-02", ("SQLite",), ("1,000 effects",), "", "two cores")}
+    other = Row("other", "another | fault", "nothing", ("tests/a/test_b.py::test_it",))
+    results.write([ROW, other], known, tmp_path / "page.md", tmp_path / "kept.json")
+    assert results.read(tmp_path / "kept.json") == known
+    page = (tmp_path / "page.md").read_text()
+    assert "**1 of 2 rows passed" in page
+    assert "| a fault | one effect | passed | 2026-03-02 | SQLite | 1,000 effects | fixed in the tests |" in page
+    assert "| another \\| fault | nothing | **not run** |  |  |  |  |" in page
