@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -172,6 +172,12 @@ class Line:
         """Nothing lost, nothing doubled, nothing nobody decided; so many effects."""
         assert self.judged() == Verdict((), (), (), effects)
 
+    def figures(self) -> dict[str, int]:
+        """What `make chaos` says of the story: by the sandbox's log, added up over all its cases."""
+        verdict = self.judged()
+        found = {"effects": verdict.effects, "lost": len(verdict.lost), "doubled": len(verdict.doubled)}
+        return found | {"foreign": len(verdict.unknown)}
+
 
 def _a_company(sandbox: Server) -> str:
     headers = {"Authorization": f"Bearer {HUBSPOT_TOKEN}"}
@@ -187,9 +193,12 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def line(ledger_url: str, tmp_path: Path) -> Iterator[Line]:
+def line(ledger_url: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Line]:
     clock = Clock()
     engine = store.connect(ledger_url)
     with Server(tmp_path / "sandbox", clock=clock, paced_by_clock=True, company_at=T0) as sandbox:
-        yield Line(ledger_url, engine, sandbox, clock, _a_company(sandbox))
+        made = Line(ledger_url, engine, sandbox, clock, _a_company(sandbox))
+        yield made
+        for name, number in made.figures().items():
+            record_property(name, number)
     engine.dispose()
