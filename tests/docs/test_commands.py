@@ -42,6 +42,10 @@ NOT_HERE = {  # beginning of a command → what runs it, or why nothing does
     "python -m pql.sandbox": "it would run for ever; tests/sandbox begins one in many ways",
     "python - > sandbox.env": "tests/docs/test_commands.py gives the same connections to every command",
     ". ./sandbox.env": "the same",
+    "pql storms show 12": "tests/cli/test_storms.py looks into a stopped run",
+    "pql storms approve 12": "the same file answers one, in each way",
+    "pql storms digest 12": "the same",
+    "pql storms reject 12": "the same",
     "pql --ledger sqlite:///sent.db replay": "sends a year of history to that sandbox; tests/flow replays with sending",
     "python -m pql.orchestration.init --airflow": "migrates Airflow's database; tests/compose/test_native.py does it",
 }
