@@ -178,8 +178,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "clearing_told_at": "when ops were told that it is in order again",
     },
     "ops_states": {
-        "name": "`dag:`, `source:`, `quarantine:`, `volume:`, `destination:` or `reconcile:` and a name, `storm:` and a "
-        "run, `outbox:unclear`",
+        "name": "`dag:`, `source:`, `quarantine:`, `volume:`, `destination:` or `reconcile:` and a name, `storm:` and "
+        "a run, `outbox:unclear`",
         "state": "`ok`, `failed`, `late`, `low`, `held` or `unclear`",
         "since": "since when",
         "told_at": "when ops were told of it; NULL: not yet",
