@@ -23,6 +23,7 @@ PARTS = {  # name for --only and module → heading on the page
     "ingest": "Ingestion",
     "features": "Features and evaluation",
     "imports": "Import of DAG files",
+    "deliveries": "Deliveries",
 }
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
 

@@ -160,6 +160,31 @@ def test_the_company_as_it_is_now(loopback: Any) -> None:
     assert [(deal.id, deal.closed_at) for deal in now.won_deals] == [("2", datetime(2026, 2, 1, tzinfo=UTC))]
 
 
+def test_many_companies_as_they_are_now(loopback: Any) -> None:
+    """SEM-W4: all in three requests; what they lack is asked for alone, where a merged record answers."""
+    rows = [{"id": id, "properties": {"name": f"C{id}", "pql_not_a_fit": None}} for id in ("1", "2")]
+    deal = {"id": "5", "properties": {"dealstage": "new", "hs_is_closed": "false", "hs_is_closed_won": "false"}}
+    link = {"from": {"id": "2"}, "to": [{"toObjectId": 5, "associationTypes": []}]}
+    routes(
+        loopback,
+        {
+            ("POST", "/crm/v3/objects/companies/batch/read"): loopback.answer({"results": rows}, 207),
+            ("POST", "/crm/v4/associations/companies/deals/batch/read"): loopback.answer({"results": [link]}),
+            ("POST", "/crm/v3/objects/deals/batch/read"): loopback.answer({"results": [deal]}),
+            ("GET", "/crm/v3/objects/companies/3"): loopback.answer({"id": "33", "properties": {"name": "Merged"}}),
+        },
+    )
+    found = client(loopback).records_now("companies", ["1", "2", "3", "4"])
+    assert {id: (one.id, one.name, len(one.open_deals)) for id, one in found.items()} == {
+        "1": ("1", "C1", 0),
+        "2": ("2", "C2", 1),
+        "3": ("33", "Merged", 0),
+    }
+    asked = [seen.method + " " + seen.path.partition("?")[0] for seen in loopback.seen if "/companies/" in seen.path]
+    assert asked.count("POST /crm/v3/objects/companies/batch/read") == 1
+    assert [one for one in asked if one.startswith("GET")] == [f"GET /crm/v3/objects/companies/{n}" for n in "34"]
+
+
 def test_a_company_that_is_gone_is_none(loopback: Any) -> None:
     """A deleted company is an answer, not an error; so is a task nobody created."""
     routes(loopback, {})

@@ -257,6 +257,37 @@ def test_foreign_properties_are_never_created(crm, loopback, destination, make_o
     assert loopback.asked("/properties/companies") == []
 
 
+def test_values_for_many_records_go_in_one_request(crm, loopback, destination, make_order, alert) -> None:
+    """A row that the batch does not confirm is written alone, and so is a second one for the same record, after it."""
+    path = "/crm/v3/objects/companies/batch/update"
+    crm.fail[path] = [loopback.answer({"results": [{"id": "1"}], "errors": [{"category": "x"}]}, status=207)]
+    records = ["1", "4711", "1"]
+    orders = [
+        make_order(
+            "crm_update", key=f"k{n}", delivery_id=n, options={"pql_score": n}, alert=replace(alert, crm_id=record)
+        )
+        for n, record in enumerate(records)
+    ]
+    crm.fail["/companies/1"] = [loopback.answer({"id": "1", "properties": {}})]
+    results = destination.send_many(orders)
+    assert [(each.outcome, each.receipt["id"]) for each in results] == [("delivered", id) for id in records]
+    (together,) = loopback.asked("/batch/update")
+    assert [row["id"] for row in together.body["inputs"]] == ["1", "4711"]
+    alone = [(seen.path, seen.body["properties"]) for seen in loopback.seen if seen.method == "PATCH"]
+    assert alone == [
+        ("/crm/v3/objects/companies/4711", {"pql_score": "1"}),
+        ("/crm/v3/objects/companies/1", {"pql_score": "2"}),
+    ]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(400, "delivered"), (429, "not_sent"), (502, "ambiguous")])
+def test_a_batch_that_is_refused(crm, loopback, destination, make_order, status: int, outcome: str) -> None:
+    """One wrong row refuses the batch: each is written alone then; a limit or a lost answer is everybody's."""
+    crm.fail["/batch/update"] = [loopback.answer({"message": "no"}, status=status)]
+    (result,) = destination.send_many([make_order("crm_update", options={"pql_score": 82})])
+    assert result.outcome == outcome
+
+
 @pytest.mark.parametrize(
     ("status", "outcome"), [(401, "not_sent"), (403, "not_sent"), (404, "rejected"), (502, "ambiguous")]
 )

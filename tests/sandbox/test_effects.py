@@ -23,6 +23,15 @@ def test_an_effect_is_on_the_disk_when_it_is_returned(tmp_path: Path) -> None:
     assert [(e["seq"], e["kind"], e["key"]) for e in again] == [(1, "slack", None), (2, "webhook", "k")]
 
 
+def test_the_effects_of_one_request_reach_the_disk_before_its_answer(tmp_path: Path) -> None:
+    """A batch of a hundred is written through once, not a hundred times; nothing of it is missing then."""
+    log = EffectsLog(tmp_path)
+    with log.answering():
+        for number in range(100):
+            log.append("hubspot", "task.created", AT, {"key": f"k{number}"})
+    assert [e["key"] for e in EffectsLog(tmp_path).all()] == [f"k{number}" for number in range(100)]
+
+
 def test_a_line_cut_short_by_a_crash_is_dropped(tmp_path: Path) -> None:
     """The effect was never answered; the next one takes its place."""
     EffectsLog(tmp_path).append("slack", "chat.postMessage", AT, {})

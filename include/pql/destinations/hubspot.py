@@ -11,7 +11,7 @@ from typing import Literal
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
-from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome
+from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome, batches
 from pql.destinations import hubspot_close, words
 from pql.destinations.due import due_at
 from pql.types import Alert, Order, Pace, Result, UserError
@@ -59,10 +59,12 @@ class HubSpotDestination:
             return Result("rejected", reason=str(error))
 
     def send_many(self, orders: Sequence[Order]) -> list[Result]:
-        """The tasks in one request, each with its own outcome; values record by record."""
-        tasks = {order.key: order for order in orders if order.kind == "crm_task"}
-        ended = self._tasks(list(tasks.values()))
-        return [ended[order.key] if order.key in tasks else self.send(order) for order in orders]
+        """The tasks in one request, the values in another, each with its own outcome; what is left one by one."""
+        ended = self._tasks([order for order in orders if order.kind == "crm_task"])
+        updates = [order for order in orders if order.kind == "crm_update" and order.alert.crm_kind in _OBJECTS]
+        for kind in _OBJECTS.values():
+            ended |= self._updates(kind, [order for order in updates if _OBJECTS[order.alert.crm_kind] == kind])
+        return [ended.get(order.key) or self.send(order) for order in orders]
 
     def find(self, order: Order) -> Result:
         """Whether the task of that key exists and hangs on its record. Values are simply written again."""
@@ -157,7 +159,25 @@ class HubSpotDestination:
             if error.status != 400 or not self._create_missing(kind, order.options):
                 raise
             self._hubspot.update(kind, alert.crm_id, values)
-        return Result("delivered", receipt={"object": kind, "id": alert.crm_id, "properties": sorted(values)})
+        return _wrote(kind, alert.crm_id, values)
+
+    def _updates(self, kind: Literal["companies", "contacts"], orders: Sequence[Order]) -> dict[str, Result]:
+        """How those ended that could be written together, by key; what HubSpot refuses so is tried alone, with its why.
+
+        Of several for one record the last waits until the others are written: later values win.
+        """
+        written: dict[str, Result] = {}
+        first = {order.alert.crm_id: order for order in reversed(orders) if order.alert.crm_id}
+        values = {id: {name: _written(value) for name, value in each.options.items()} for id, each in first.items()}
+        for ids in batches(list(values)):
+            try:
+                done = self._hubspot.update_many(kind, {id: values[id] for id in ids})
+            except RemoteError as error:
+                if error.status != 400:
+                    written |= {first[id].key: _failed(error) for id in ids}
+                continue
+            written |= {first[id].key: _wrote(kind, id, values[id]) for id in ids if id in done}
+        return written
 
     def _create_missing(self, kind: Literal["companies", "contacts"], options: Mapping[str, object]) -> bool:
         """Whether any of our own properties had to be created."""
@@ -169,6 +189,10 @@ class HubSpotDestination:
             return True
         to = _OBJECTS[alert.crm_kind or "company"]
         return alert.crm_id in self._hubspot.linked("tasks", to, [task_id]).get(task_id, [])
+
+
+def _wrote(kind: str, id: str, values: Mapping[str, str]) -> Result:
+    return Result("delivered", receipt={"object": kind, "id": id, "properties": sorted(values)})
 
 
 def task_body(alert: Alert, own: str = "") -> str:
