@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, or_, select
 from pql.definition.model import Definition
 from pql.pipeline.project import Project
 from pql.store.blocks import AccountBlock, active
+from pql.store.facts import RETRACTED
 from pql.store.instants import to_aware, to_naive
 from pql.store.runs import read_baselines
 from pql.store.tables import deliveries, delivery_causes, episodes, occurrences, runs
@@ -32,6 +33,7 @@ class Stay:
     closed_as_of: datetime | None
     close_reason: str | None
     returns_after: datetime | None
+    taken_back_at: datetime | None = None  # by what is known today: a stay that was open then may be one
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _stays(connection: Connection, definition: Definition, subject: str, at: dat
             closed_as_of=closed if is_over else None,
             close_reason=row.close_reason if is_over else None,
             returns_after=to_aware(row.returns_after) if is_over else None,
+            taken_back_at=closed if row.close_reason == RETRACTED else None,
         )
 
 

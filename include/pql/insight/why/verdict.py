@@ -19,6 +19,8 @@ SILENCES = {
     "at_most": "the play had fired within its period already",
 }
 _UNSENT = {"suppressed", "dead", "held"}
+_NEVER_BEGUN = "by corrected data it did not qualify then"
+_LATELY = timedelta(days=14)
 _LATE = timedelta(hours=25)  # no run for longer than that is worth a word
 
 
@@ -52,19 +54,25 @@ class _Words:
         if stay.silent_reason is None:
             new = self.then.look is not None and stay.opened_as_of == self.then.look.as_of
             told = f"announced: it newly qualified as of {opened}"
-            return (told if new else f"announced on {opened}; that stay goes on, which is told once") + self._unsent()
+            told = told if new else f"announced on {opened}; that stay goes on, which is told once"
+            return told + self._unsent() + self._taken_back(stay)
         reason = SILENCES.get(stay.silent_reason, stay.silent_reason)
         silent = f"open since {opened}, silently, because {reason}"
         if stay.released_at is None:
             return f"no alert: {silent} (pql release)"
         if self.then.at < stay.released_at and self.then.at < self.now - timedelta(minutes=1):
             return f"no alert then: {silent}; released by hand on {self.when(stay.released_at)}"
-        return f"announced: released by hand on {self.when(stay.released_at)} ({silent})" + self._unsent()
+        told = f"announced: released by hand on {self.when(stay.released_at)} ({silent})"
+        return told + self._unsent() + self._taken_back(stay)
 
     def _unsent(self) -> str:
         """What became of messages that nobody got."""
         kept = [sent for sent in self.then.sent if sent.state in _UNSENT]
         return "".join(f"; {_state(sent)}" for sent in kept)
+
+    def _taken_back(self, stay: Stay) -> str:
+        """What is known of it today."""
+        return "" if stay.taken_back_at is None else f"; taken back on {self.when(stay.taken_back_at)}: {_NEVER_BEGUN}"
 
     # --- it was in none ---
 
@@ -80,10 +88,17 @@ class _Words:
         blocked = blocked_by(self.row, then)
         if blocked:
             yield f"no alert: {blocked}"
+        if last is not None and last.taken_back_at is not None and self._is_lately(last.taken_back_at):
+            told = f"the announcement of {self.when(last.opened_as_of)} was taken back on"
+            yield f"no alert: {told} {self.when(last.taken_back_at)}: {_NEVER_BEGUN}"
         if look is None:
             yield self._not_looked()
         assert look is not None
         yield from self._by_run(bool(look.row["qualified"]), f"the {look.kind} run as of {self.when(look.as_of)}")
+
+    def _is_lately(self, taken_back_at: datetime) -> bool:
+        """Whether that is still the news: it has not qualified since."""
+        return not self.qualifies and self.then.at - taken_back_at < _LATELY
 
     def _not_looked(self) -> str:
         then = self.then
