@@ -30,12 +30,16 @@ class Worker:
     boundary: Boundary
 
     def send(
-        self, checked: Sequence[Checked], destination: Destination, goes_on: Callable[[Sequence[str]], bool]
+        self,
+        checked: Sequence[Checked],
+        destination: Destination,
+        goes_on: Callable[[Sequence[str]], bool],
+        leaves: Callable[[], None],
     ) -> list[Checked]:
         """Carry deliveries of one lane out, one after the other or in one request; return those not reached.
 
-        `goes_on` is told the states as they come and asked whether the next may go. Raises nothing for what goes wrong
-        with a row: one failing row never fails its neighbours.
+        `goes_on` is told the states as they come and asked whether the next may go; `leaves` is told right before each
+        request. Raises nothing for what goes wrong with a row: one failing row never fails its neighbours.
         """
         rest = list(checked)
         many = destination.send_many if isinstance(destination, BatchDestination) else None
@@ -43,15 +47,22 @@ class Worker:
             rest, ended = self.checking.freshen(rest)
             together = rest if many else rest[:1]
             rest = rest[len(together) :]
-            goes_on([*ended, *self._sent([each.claim for each in together], destination, many)])
+            goes_on([*ended, *self._sent([each.claim for each in together], destination, many, leaves)])
         return rest
 
-    def _sent(self, ready: Sequence[Claim], destination: Destination, many: _SendMany | None) -> list[str]:
+    def _sent(
+        self,
+        ready: Sequence[Claim],
+        destination: Destination,
+        many: _SendMany | None,
+        leaves: Callable[[], None],
+    ) -> list[str]:
         """The states of what left in one request."""
         if not ready:
             return []
         orders = self._marked(ready)
         ours = [order for order in orders if order is not None]
+        leaves()
         said = _all_said(many, ours) if many else [_said(destination, order) for order in ours]
         results = dict(zip([order.delivery_id for order in ours], said, strict=True))
         self.boundary("sent")

@@ -147,15 +147,14 @@ class Drain:
 
     def _send(self, line: Line, lane: str, taken: Sequence[Checked]) -> Ended:
         """In a thread: carry them out. Returns what the caller's thread has to do then."""
-        left_at: list[datetime] = []
+        left_at = [self._clock()]
 
         def goes_on(states: Sequence[str]) -> bool:
             line.note(states)
             return not line.tripped and not self._stopped and self._in_time
 
-        left_at.append(self._clock())
-        rest = self._worker.send(taken, line.destination, goes_on)
-        return partial(line.returned, lane, rest, left_at[0])
+        rest = self._worker.send(taken, line.destination, goes_on, lambda: left_at.append(self._clock()))
+        return partial(line.returned, lane, rest, left_at[-1])
 
     def _give_turns(self, line: Line, lanes: Sequence[str]) -> None:
         """Take a moment for the first of each lane; where none is near, its rows go back with a time."""
