@@ -23,6 +23,7 @@ from pql.types import UserError
 Verdict = Literal["approved", "rejected", "digest"]
 Origin = Literal["airflow", "page", "cli"]
 WHO_LENGTH = 200
+MOST_IN_A_TABLE = 30_000  # SQLite takes 32,766 parameters in one statement
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,20 @@ def answer_of(conn: Connection, run_id: int) -> Answer | None:
 
 
 def approve(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin, now: datetime) -> Answered:
-    """Make everything the run holds due. See `Answered`; UserError if the run is no storm."""
-    said = Answer("approved", who, why, origin, now, 0)
-    return _carry_out(conn, run_id, said, lambda: release_held(conn, now=now, run_id=run_id))
+    """Make everything the run holds due, as if it had not been stopped: digests and crowded channels are gathered.
+
+    See `Answered`; UserError if the run is no storm.
+    """
+
+    def send() -> int:
+        count = release_held(conn, now=now, run_id=run_id)
+        columns = deliveries.c
+        loose = [columns.thread_of.is_(None), columns.sent_at.is_(None)]
+        messages = [columns.run_id == run_id, columns.state == "pending", columns.kind == "slack", *loose]
+        conn.execute(update(deliveries).where(*messages).values(gather_at=to_naive(now)))
+        return count
+
+    return _carry_out(conn, run_id, Answer("approved", who, why, origin, now, 0), send)
 
 
 def reject(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin, now: datetime) -> Answered:
@@ -126,7 +138,8 @@ def as_digest(conn: Connection, run_id: int, *, who: str, why: str, origin: Orig
 
     def send() -> int:
         held = [each.id for each in list_held(conn, run_id=run_id)]
-        gather(conn, held, now=now, title=f"{DIGEST} of {now:%Y-%m-%d}")
+        for begin in range(0, len(held), MOST_IN_A_TABLE):
+            gather(conn, held[begin : begin + MOST_IN_A_TABLE], now=now, title=f"{DIGEST} of {now:%Y-%m-%d}")
         release_held(conn, now=now, run_id=run_id)
         return len(held)
 
