@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +71,15 @@ def test_properties_that_differ_in_case_are_two(con: duckdb.DuckDBPyConnection, 
     assert con.execute(query).fetchall() == [('{"plan":"pro","other":"big"}',)]
 
 
-def test_pieces_end_with_lines_and_know_where_they_begin(tmp_path: Path) -> None:
-    """Put together they are the file, whatever its last line ends with."""
-    path = tmp_path / "export.ndjson"
-    path.write_bytes(b"".join(b"%d\n" % n for n in range(1, 101)) + b"101")
-    found = lines.pieces(path, tmp_path, size=40)
-    assert len(found) > 5
-    assert b"".join(piece.path.read_bytes() for piece in found) == path.read_bytes()
-    for piece in found:
-        assert piece.path.read_bytes().startswith(b"%d\n" % piece.first_line) or piece.first_line == 101
+@pytest.mark.parametrize("size", [1, 7, 40, 10_000])
+def test_lines_are_picked_by_their_place_among_those_not_blank(tmp_path: Path, size: int) -> None:
+    """Each has its number in the file, however the file comes in parts and whatever its last line ends with."""
+    text = b"1\n2\n\n \t\r\n5\n6\r\n\r\n8\n\x0b\n" + b"".join(b"%d\n" % n for n in range(10, 100)) + b"100"
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    target = tmp_path / "numbered"
+    assert lines.pick(chunks, [1, 3, 4, 5, 40, 96], target) == 96
+    said = [json.loads(each) for each in target.read_text().splitlines()]
+    assert [(one["line"], one["record"]) for one in said] == [(n, str(n)) for n in (1, 5, 6, 8, 44, 100)]
 
 
 @pytest.mark.parametrize(
@@ -92,11 +91,8 @@ def test_pieces_end_with_lines_and_know_where_they_begin(tmp_path: Path) -> None
     ],
     ids=["no JSON", "no time", "several kinds"],
 )
-def test_only_what_is_bad_is_put_aside(
-    reader: Any, loopback: Any, monkeypatch: pytest.MonkeyPatch, bad: dict[int, str]
-) -> None:
+def test_only_what_is_bad_is_put_aside(reader: Any, loopback: Any, bad: dict[int, str]) -> None:
     """Every usable line around a bad one is in the lake, every bad one in quarantine under its number, none twice."""
-    monkeypatch.setattr(lines, "pieces", partial(lines.pieces, size=400))
     good = [line({"event": f"E{n}", "properties": {"$insert_id": str(n)}}) for n in range(1, 41)]
     text = "".join(bad.get(n, each) + "\n" for n, each in enumerate(good, start=1))
     loopback.script = lambda _: loopback.answer(gzip.compress(text.encode()), 200, {"Content-Encoding": "gzip"})
@@ -106,6 +102,21 @@ def test_only_what_is_bad_is_put_aside(
     assert {event for (event,) in reader.events("event")} == {f"E{n}" for n in range(1, 41) if n not in bad}
     said = [json.loads(each) for each in reader.quarantined().splitlines()]
     assert [(int(one["where"].rpartition(":")[2]), one["record"]) for one in said] == sorted(bad.items())
+
+
+def test_two_objects_in_one_line_are_one_bad_line(reader: Any, loopback: Any) -> None:
+    """Where rows are not lines, all lines are numbered: each bad one has its own number, and nothing is lost."""
+    good = [line({"event": f"E{n}", "properties": {"$insert_id": str(n)}}) for n in range(6)]
+    texts = [good[0], good[1] + good[2], "", good[3], "{broken", good[4] + " x", good[5]]
+    loopback.script = lambda _: loopback.answer("\n".join(texts).encode())
+    connection = Connection("mixpanel_default", host=loopback.url, login="svc", password="x")
+    done = reader.read(SETTINGS, connection=connection, now=AT)
+    assert (done.report.read, done.report.published, done.report.quarantined) == (6, 3, 3)
+    assert reader.events("event") == [("E0",), ("E3",), ("E5",)]
+    said = [json.loads(each) for each in reader.quarantined().splitlines()]
+    assert [(int(one["where"].rpartition(":")[2]), one["record"]) for one in said] == [
+        (number, texts[number - 1]) for number in (2, 5, 6)
+    ]
 
 
 def test_a_cut_export_is_fetched_again(reader: Any, loopback: Any) -> None:

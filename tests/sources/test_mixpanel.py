@@ -199,6 +199,15 @@ def test_bad_lines_are_quarantined_with_file_and_line(reader: Any, mixpanel: Fak
     ]
 
 
+def test_a_time_that_no_clock_shows_is_one_bad_line(reader: Any, mixpanel: Fake) -> None:
+    """A number too large for a time, or none at all, puts its line aside and stops nothing."""
+    mixpanel.add("Good", T)
+    mixpanel.lines += [f'{{"event": "E", "properties": {{"time": {time}}}}}' for time in ("1e30", '"nan"', '"inf"')]
+    done = reader.read(SETTINGS, connection=mixpanel.connection, now=T)
+    assert (done.report.published, done.report.quarantined) == (1, 3)
+    assert [json.loads(line)["why"] for line in reader.quarantined().splitlines()] == ["no time"] * 3
+
+
 def test_complete_to_is_when_the_newest_day_was_exported(reader: Any, mixpanel: Fake) -> None:
     """PRODUCT-S5: the source knows how far it is complete."""
     now = T + timedelta(minutes=5)

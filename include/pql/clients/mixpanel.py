@@ -8,10 +8,9 @@ host = https://data-eu.mixpanel.com (or -in) for projects stored there.
 from __future__ import annotations
 
 import gzip
-import shutil
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,7 +32,8 @@ class Received:
     """An export as it was sent: one file of NDJSON, gzipped if its name ends so."""
 
     path: Path
-    whole: Callable[[], Path]  # the same without compression, looked through to its end; RemoteError if it was cut
+    chunks: Callable[[], Iterator[bytes]]  # the same without compression; RemoteError at its end if it was cut
+    whole: Callable[[], Path]  # all of that in a file
 
 
 class Mixpanel:
@@ -69,8 +69,8 @@ class Mixpanel:
     def reading(self, first: date, last: date, folder: Path, read: Callable[[Received], T]) -> T:
         """What `read` makes of the same days' export as it was sent. Raises RemoteError.
 
-        The transfer looked whole, its content may not be: if `read` meets something odd it asks for `whole()`, and the
-        export is fetched and read again if that finds it cut.
+        The transfer looked whole, its content may not be: if `read` meets something odd it asks for `chunks()` or
+        `whole()`, and the export is fetched and read again if that finds it cut.
         """
         return self.http.retrying(lambda: read(self._received(first, last, folder)))
 
@@ -101,30 +101,32 @@ class Mixpanel:
             zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
         path = target.with_name(f"{target.name}.gz") if zipped else target
         received.replace(path)
-        return Received(path, lambda: self._whole(path, target))
+        return Received(path, lambda: self._chunks(path), lambda: self._whole(path, target))
 
     def _whole(self, received: Path, target: Path) -> Path:
-        if received != target:
-            self._unzip(received, target)
-        self._check_whole(target)
-        return target
-
-    def _unzip(self, received: Path, target: Path) -> None:
+        unzipped = target.with_name(f"{target.name}.unzipped")
         try:
-            with gzip.open(received, "rb") as zipped, target.open("wb") as plain:
-                shutil.copyfileobj(zipped, plain, _CHUNK)
-        except (EOFError, OSError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
-            target.unlink()
-            raise self._cut(f"its gzip ends in the middle: {error}") from None
+            with unzipped.open("wb") as plain:
+                plain.writelines(self._chunks(received))
+        except RemoteError:
+            unzipped.unlink()
+            raise
         finally:
-            received.unlink(missing_ok=True)
+            received.unlink()
+        return unzipped.replace(target)
 
-    def _check_whole(self, target: Path) -> None:
+    def _chunks(self, received: Path) -> Iterator[bytes]:
         """An export that Mixpanel gives up ends with two words, not with an error (so Airbyte's source says)."""
-        with target.open("rb") as file:
-            file.seek(max(0, target.stat().st_size - 100))
-            if file.read().rstrip().endswith(b"terminated early"):
-                raise self._cut("it says 'terminated early'")
+        last = b""
+        try:
+            with gzip.open(received) if received.suffix == ".gz" else received.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+                    last = (last + chunk)[-100:]
+        except (EOFError, OSError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+            raise self._cut(f"its gzip ends in the middle: {error}") from None
+        if last.rstrip().endswith(b"terminated early"):
+            raise self._cut("it says 'terminated early'")
 
     def _cut(self, why: str) -> RemoteError:
         return RemoteError(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from pql.lake.event_files import EMPTY, EventFile, live, stored
 from pql.lake.forgetting.withheld import without_forgotten_events
-from pql.lake.local_days import day_sql, days_within, naive
+from pql.lake.local_days import days_within, naive
 from pql.lake.storage import Storage, text, texts
-from pql.types import EVENT_COLUMNS
+from pql.lake.unit_rows import days_of, each_once, spoilt, typed
 
 
 @dataclass(frozen=True)
@@ -24,14 +23,22 @@ class Published:
     """What one publication put into the lake and whom it concerns."""
 
     rows: int  # of this unit, after duplicates
-    raw_ids_with_newest: list[tuple[str, datetime]]  # (`user:<id>` or `anon:<id>`, its newest event here)
+    newest_us: Mapping[str, int]  # `user:<id>` or `anon:<id>` → its newest event here, in microseconds since 1970
     newest_occurred_at: datetime | None
     skipped_older: bool  # the lake holds a newer export of (some of) this; that was left alone
     added: int = 0  # rows more than the lake held of this unit before
     duplicates: int = 0  # rows that repeated an event id
 
+    @property
+    def raw_ids_with_newest(self) -> list[tuple[str, datetime]]:
+        """The same as moments."""
+        return [(key, _moment(micros)) for key, micros in self.newest_us.items()]
+
 
 _ATTEMPTS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A column of which no two texts are alike is soon known not to be worth a dictionary (1 MB is Arrow's limit as well).
+_PARQUET = "FORMAT parquet, STRING_DICTIONARY_PAGE_SIZE_LIMIT 1000000"
 
 
 @dataclass(frozen=True)
@@ -56,23 +63,24 @@ def publish_events(
     sources quarantine such records first.
     """
     whole = set(days_within(unit.start, unit.end, timezone)) if unit.replaces_days else set()
-    with storage.staging() as folder, _each_once(con, _typed(con, select_sql, unit, timezone)) as (events, duplicates):
+    asked = typed(select_sql, unit.source, unit.exported_at, timezone)
+    whose = f"{unit.source} {unit.unit}"
+    with storage.staging() as folder, each_once(con, asked, spoilt(con, select_sql), whose) as events:
         staged = folder / "rows.parquet"
-        con.execute(f"COPY ({events}) TO {text(str(staged))} (FORMAT parquet)")
+        con.execute(f"COPY ({events.query}) TO {text(str(staged))} ({_PARQUET})")
         rows = without_forgotten_events(storage, con, staged)
-        days = _days(con, events if rows == staged else f"FROM read_parquet({text(str(rows))})")
+        days = events.days if rows == staged else days_of(con, f"FROM read_parquet({text(str(rows))})")
         files = [_file(unit, each.day, each.digest, each.day in whole) for each in days]
-        plan, gone, before = _replaced(storage, con, rows, unit, files, whole, folder)
         facts = _facts(con, [str(rows)])
-    newest = max((each.newest for each in days), default=None)
+        plan, gone, before = _replaced(storage, con, rows, unit, files, whole, folder)
     total = sum(each.rows for each in days)
     return Published(
         total,
         _merged(facts, gone),
-        newest.replace(tzinfo=UTC) if newest else None,
+        _moment(max(facts.values())) if facts else None,
         plan.skipped_older,
         0 if plan.skipped_older else max(0, total - before),
-        duplicates,
+        events.copies,
     )
 
 
@@ -84,7 +92,7 @@ def _replaced(
     files: list[EventFile],
     whole: set[date],
     folder: Path,
-) -> tuple[_Plan, list[tuple[str, datetime]], int]:
+) -> tuple[_Plan, dict[str, int], int]:
     """What was written over what, whom the removed rows were about, and how many rows there were before."""
     for attempt in range(1, _ATTEMPTS + 1):
         plan = _planned(unit, files, [f for f in stored(storage) if f.source == unit.source], whole)
@@ -104,74 +112,6 @@ def _replaced(
 
 def _file(unit: Unit, day: date, digest: str, whole: bool) -> EventFile:
     return EventFile(day, unit.source, unit.unit, naive(unit.exported_at), digest, whole)
-
-
-# --- staging -------------------------------------------------------------------------------------------------------
-
-
-def _typed(con: duckdb.DuckDBPyConnection, select_sql: str, unit: Unit, timezone: str) -> str:
-    """A SELECT of the unit's rows with the lake's types and the local day they belong to.
-
-    Raises ValueError if a row cannot be an event. A column of DuckDB's type JSON holds nothing else by its type.
-    """
-    kinds = {str(name): str(kind) for name, kind, *_ in con.execute(f"DESCRIBE {select_sql}").fetchall()}
-    written = [name for name in ("properties", "user_traits", "account_traits") if kinds.get(name) != "JSON"]
-    broken = " OR ".join(f"NOT json_valid({name})" for name in written) or "false"
-    columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in EVENT_COLUMNS.items())
-    rows = f"SELECT {columns} FROM ({select_sql})"
-    incomplete = "event_id IS NULL OR event IS NULL OR occurred_at IS NULL OR coalesce(user_id, anonymous_id) IS NULL"
-    found = con.execute(f"SELECT count(*) FILTER ({incomplete}), count(*) FILTER ({broken}) FROM ({rows})").fetchone()
-    assert found is not None
-    if found != (0, 0):
-        raise ValueError(
-            f"{unit.source} {unit.unit}: {found[0]} rows without id, name, time or actor and {found[1]} whose "
-            "properties are not JSON were handed to the lake; the source should have quarantined them"
-        )
-    stamp = f"{text(unit.source)} AS source, TIMESTAMP {text(str(naive(unit.exported_at)))} AS exported_at"
-    return f"SELECT *, {stamp}, {day_sql('occurred_at', timezone)} AS day FROM ({rows})"
-
-
-@contextmanager
-def _each_once(con: duckdb.DuckDBPyConnection, rows: str) -> Iterator[tuple[str, int]]:
-    """A SELECT of the rows with one row per event id, the one that was received first; and how many it leaves out.
-
-    Copies are few, so only they are put in order and kept aside; the others stream past.
-    """
-    found = con.execute(f"SELECT count(*), count(DISTINCT event_id) FROM ({rows})").fetchone()
-    assert found is not None
-    copies = found[0] - found[1]
-    if not copies:
-        yield rows, 0
-        return
-    chosen = "pql_chosen_events"
-    again = f"SELECT event_id FROM ({rows}) GROUP BY event_id HAVING count(*) > 1"
-    first = "row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, occurred_at, properties) = 1"
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {chosen} AS "
-        f"SELECT * FROM ({rows}) SEMI JOIN ({again}) USING (event_id) QUALIFY {first}"
-    )
-    try:
-        yield f"SELECT * FROM ({rows}) ANTI JOIN {chosen} USING (event_id) UNION ALL FROM {chosen}", copies
-    finally:
-        con.execute(f"DROP TABLE IF EXISTS {chosen}")
-
-
-@dataclass(frozen=True)
-class _Day:
-    """What a unit's rows of one local day come to."""
-
-    day: date
-    rows: int
-    digest: str  # of what they say, whatever their order; a later reading time is no difference
-    newest: datetime
-
-
-def _days(con: duckdb.DuckDBPyConnection, events: str) -> list[_Day]:
-    said = ", ".join(name for name in EVENT_COLUMNS if name != "ingested_at")
-    found = con.execute(
-        f"SELECT day, count(*), sum(CAST(hash({said}) AS HUGEINT)), max(occurred_at) FROM ({events}) GROUP BY day"
-    ).fetchall()
-    return [_Day(day, n, hashlib.sha256(f"{n} {total}".encode()).hexdigest()[:16], at) for day, n, total, at in found]
 
 
 # --- what to write and what to remove ------------------------------------------------------------------------------
@@ -229,16 +169,23 @@ def _by_day(
     if not wanted:
         return {}
     if present == 1:
-        copy = folder / "day.parquet"
-        shutil.copyfile(rows, copy)  # the rows stay: this may have to be done again
-        return {wanted[0]: copy}
+        return {wanted[0]: _second_name(rows, folder / "day.parquet")}  # the rows stay: this may have to be done again
     days = ", ".join(f"DATE '{day}'" for day in wanted)
     target = text(str(folder / "days"))
     con.execute(
         f"COPY (SELECT * FROM read_parquet({text(str(rows))}) WHERE day IN ({days})) TO {target} "
-        "(FORMAT parquet, PARTITION_BY (day), WRITE_PARTITION_COLUMNS true)"
+        f"({_PARQUET}, PARTITION_BY (day), WRITE_PARTITION_COLUMNS true)"
     )
     return {day: _one(con, folder / "days" / f"day={day}") for day in wanted}
+
+
+def _second_name(file: Path, name: Path) -> Path:
+    """The file under one more name; a copy where the disk knows no links."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
+    return name
 
 
 def _one(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
@@ -247,7 +194,7 @@ def _one(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
     if len(parts) == 1:
         return parts[0]
     joined = folder / "joined.parquet"
-    con.execute(f"COPY (FROM read_parquet({texts([str(p) for p in parts])})) TO {text(str(joined))} (FORMAT parquet)")
+    con.execute(f"COPY (FROM read_parquet({texts([str(p) for p in parts])})) TO {text(str(joined))} ({_PARQUET})")
     return joined
 
 
@@ -262,23 +209,28 @@ def _rows(con: duckdb.DuckDBPyConnection, uris: list[str]) -> int:
 # --- whom it concerns ----------------------------------------------------------------------------------------------
 
 
-def _facts(con: duckdb.DuckDBPyConnection, uris: list[str]) -> list[tuple[str, datetime]]:
+def _facts(con: duckdb.DuckDBPyConnection, uris: list[str]) -> dict[str, int]:
     if not uris:
-        return []
+        return {}
     source = f"read_parquet({texts(uris)})"
     found = con.execute(
-        f"SELECT 'user:' || user_id, max(occurred_at) FROM {source} WHERE user_id IS NOT NULL GROUP BY user_id "
-        f"UNION ALL SELECT 'anon:' || anonymous_id, max(occurred_at) FROM {source} "
+        f"SELECT 'user:' || user_id AS key, epoch_us(max(occurred_at)) AS at FROM {source} "
+        "WHERE user_id IS NOT NULL GROUP BY user_id "
+        f"UNION ALL SELECT 'anon:' || anonymous_id, epoch_us(max(occurred_at)) FROM {source} "
         "WHERE anonymous_id IS NOT NULL GROUP BY anonymous_id ORDER BY 1"
-    ).fetchall()
-    return [(key, newest.replace(tzinfo=UTC)) for key, newest in found]
+    ).fetchnumpy()  # a tuple and a datetime for each of a million keys would cost more than finding them
+    return dict(zip(found["key"].tolist(), found["at"].tolist(), strict=True))
 
 
-def _merged(facts: list[tuple[str, datetime]], gone: list[tuple[str, datetime]]) -> list[tuple[str, datetime]]:
+def _merged(facts: dict[str, int], gone: dict[str, int]) -> dict[str, int]:
     """The facts of rows that came and of rows that went, one a key, sorted."""
     if not gone:
         return facts
     newest = dict(facts)
-    for key, moment in gone:
-        newest[key] = max(moment, newest.get(key, moment))
-    return sorted(newest.items())
+    for key, micros in gone.items():
+        newest[key] = max(micros, newest.get(key, micros))
+    return dict(sorted(newest.items()))
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

@@ -140,7 +140,7 @@ def _instant(value: str, format: str | None, timezone: str) -> str:
     """SQL for a time as naive UTC, NULL if it is none."""
     if format in ("ms", "s"):
         micros = 1_000 if format == "ms" else 1_000_000
-        return f"make_timestamp((try_cast({value} AS DOUBLE) * {micros})::BIGINT)"
+        return f"make_timestamp(try_cast(try_cast({value} AS DOUBLE) * {micros} AS BIGINT))"
     if format is not None:
         parsed = f"try_strptime({value}, {sql.text(format)})"
         return f"timezone('UTC', {parsed})" if "%z" in format else sql.utc(parsed, timezone)

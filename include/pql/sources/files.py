@@ -20,7 +20,7 @@ import duckdb
 from pql.settings import FilesSource
 from pql.sources import emits, lines, sql
 from pql.sources.lines import Format
-from pql.sources.reading import Mark, Read, Request, newest_of
+from pql.sources.reading import Mark, Read, Request, marks_of, newest_of
 from pql.sources.stored_files import StoredFile, listed, local_copy
 from pql.types import EVENT_COLUMNS, IngestReport, Quarantined, UserError
 
@@ -141,7 +141,7 @@ class _File:
         )
         self._request.lake.quarantine(self._request.source, self._file.unit, self._quarantined(bad))
         report = IngestReport(self._request.source, usable + nobody + len(bad), published.rows, len(bad), None)
-        return Read(report, {"nobody": nobody}, list(published.raw_ids_with_newest))
+        return Read(report, {"nobody": nobody}, marks_of(published.newest_us))
 
     def _quarantined(self, bad: Iterable[tuple[int, str, str]]) -> Iterator[Quarantined]:
         for line, why, record in bad:

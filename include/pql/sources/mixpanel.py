@@ -7,7 +7,9 @@ and replaces itself, so what arrives late or twice is put right by the next expo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,9 +20,8 @@ import duckdb
 from pql.clients.mixpanel import Mixpanel, Received
 from pql.settings import MixpanelSource
 from pql.sources import lines
-from pql.sources.lines import Piece
 from pql.sources.mixpanel_events import events_sql, fast_lines, numbered_lines
-from pql.sources.reading import Mark, Mode, Published, Read, Request, newest_of
+from pql.sources.reading import Mode, Published, Read, Request, add_newest, marks_of
 from pql.types import EVENT_COLUMNS, Connection, IngestReport, Quarantined
 
 _REMEMBERED_DAYS = 500
@@ -43,7 +44,7 @@ def read(settings: MixpanelSource, request: Request, connection: Connection) -> 
         export = _Export(settings, request, Path(scratch))
         try:
             Mixpanel(connection).reading(first, last, Path(scratch), export.fill)
-            published, marks = export.publish(first, last)
+            published, newest = export.publish(first, last)
             bad = export.quarantine(first, last)
             counted, nobody = export.counts()
         finally:
@@ -53,7 +54,7 @@ def read(settings: MixpanelSource, request: Request, connection: Connection) -> 
     days = {day.isoformat(): at.isoformat() for day, at in sorted(exported.items()) if day >= oldest_kept}
     note = f"{nobody} events name neither a user nor a device and were left out" if nobody else ""
     report = IngestReport(request.source, counted, published, bad, _complete_to(settings, exported), note)
-    return Read(report, {"days": days}, newest_of(marks))
+    return Read(report, {"days": days}, marks_of(newest))
 
 
 def check(connection: Connection, now: datetime) -> str:
@@ -97,8 +98,8 @@ def days_to_export(
 class _Export:
     """One export on its way into the lake.
 
-    Its rows are held in a table of DuckDB's, which keeps in memory what fits and puts the rest on disk. What is good is
-    read without knowing its line; only where something is not are lines numbered.
+    Its rows are held in a table of DuckDB's, which keeps in memory what fits and puts the rest on disk. They are read
+    without knowing their lines; only for what cannot be used are lines looked up.
     """
 
     def __init__(self, settings: MixpanelSource, request: Request, folder: Path) -> None:
@@ -109,15 +110,30 @@ class _Export:
 
     def fill(self, received: Received) -> None:
         """Take the export's lines in, whatever was there. Raises RemoteError if it was cut."""
-        empty = self._events(fast_lines([received.path]))
-        self._con.execute(f"CREATE OR REPLACE TABLE {_ROWS} AS {empty} LIMIT 0")
         try:
-            if not self._read([received.path]):
-                return
-        except duckdb.Error:
-            pass  # a line that is no JSON, or no whole file
-        self._con.execute(f"DELETE FROM {_ROWS}")
-        self._read_around(lines.pieces(received.whole(), self._folder))
+            with _in_order(self._con):
+                self._con.execute(f"CREATE OR REPLACE TABLE {_ROWS} AS {self._events(fast_lines([received.path]))}")
+        except duckdb.Error:  # no whole gzip, or a line too large
+            return self._number_all(received)
+        rows = f"SELECT rowid + 1 FROM {_ROWS} WHERE why IS NOT NULL ORDER BY rowid"
+        bad = [row[0] for row in self._con.execute(rows).fetchall()]
+        if bad:
+            self._number(bad, received)
+        return None
+
+    def _number(self, bad: list[int], received: Received) -> None:
+        """Take the rows at these places by the numbers of their lines instead."""
+        numbered = self._folder / "numbered.ndjson"
+        if lines.pick(received.chunks(), bad, numbered) != self.counts()[0]:
+            return self._number_all(received)  # not a row a line: two objects in one, say
+        lines.numbered_view(self._con, "pql_source_rows", numbered)
+        self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL")
+        self._con.execute(f"INSERT INTO {_ROWS} {self._events(numbered_lines('pql_source_rows'))}")
+        return None
+
+    def _number_all(self, received: Received) -> None:
+        lines.slow_view(self._con, "pql_source_rows", received.whole(), "ndjson", self._folder)
+        self._con.execute(f"CREATE OR REPLACE TABLE {_ROWS} AS {self._events(numbered_lines('pql_source_rows'))}")
 
     def counts(self) -> tuple[int, int]:
         """How many lines there were, and how many of them are usable but name nobody."""
@@ -127,17 +143,17 @@ class _Export:
         assert found is not None
         return found[0], found[1]
 
-    def publish(self, first: date, last: date) -> tuple[int, list[Mark]]:
-        """(rows in the lake, marks), each day as a unit of its own; a day without events is emptied."""
-        marks: list[Mark] = []
+    def publish(self, first: date, last: date) -> tuple[int, dict[str, int]]:
+        """(rows in the lake, whom they concern), each day as a unit of its own; a day without events is emptied."""
+        newest: dict[str, int] = {}
         rows = 0
         days = _days(first, last)
         with ThreadPoolExecutor(_DAYS_AT_ONCE) as pool:  # one day's file is written by one thread
             for number, published in enumerate(pool.map(self._publish, days), start=1):
                 rows += published.rows
-                marks += published.raw_ids_with_newest
+                add_newest(newest, published.newest_us)
                 self._request.progress(f"Mixpanel {days[number - 1]}", number / len(days))
-        return rows, marks
+        return rows, newest
 
     def _publish(self, day: date) -> Published:
         with self._con.cursor() as con:
@@ -163,34 +179,20 @@ class _Export:
         """Let go of the rows."""
         self._con.execute(f"DROP TABLE IF EXISTS {_ROWS}")
 
-    def _read_around(self, pieces: list[Piece]) -> None:
-        """Read the pieces, and by numbered lines what is bad in them."""
-        sound = [piece.path for piece in pieces if self._is_json(piece.path)]
-        spoilt = self._read(sound) if sound else set()
-        self._con.execute(f"DELETE FROM {_ROWS} WHERE why IS NOT NULL")
-        for piece in pieces:
-            if piece.path in sound and str(piece.path) not in spoilt:
-                continue
-            lines.slow_view(self._con, "pql_source_rows", piece.path, "ndjson", self._folder, piece.first_line)
-            missing = "WHERE why IS NOT NULL" if piece.path in sound else ""
-            query = self._events(numbered_lines("pql_source_rows"))
-            self._con.execute(f"INSERT INTO {_ROWS} FROM ({query}) {missing}")
-
-    def _is_json(self, file: Path) -> bool:
-        try:
-            self._con.execute(f"SELECT count(name) FROM ({fast_lines([file])})")
-        except duckdb.Error:
-            return False
-        return True
-
-    def _read(self, files: list[Path]) -> set[str]:
-        """Take the lines in; which files hold unusable ones. duckdb.Error, and nothing is taken, if one is no JSON."""
-        self._con.execute(f"INSERT INTO {_ROWS} {self._events(fast_lines(files))}")
-        found = self._con.execute(f"SELECT DISTINCT record FROM {_ROWS} WHERE why IS NOT NULL")
-        return {str(row[0]) for row in found.fetchall()}
-
     def _events(self, rows: str) -> str:
         return events_sql(rows, self._settings, exported_at=self._request.now)
+
+
+@contextmanager
+def _in_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A table made in here has its rows in the order of the file."""
+    asked = con.execute("SELECT current_setting('preserve_insertion_order')").fetchone()
+    assert asked is not None
+    con.execute("SET preserve_insertion_order = true")
+    try:
+        yield
+    finally:
+        con.execute(f"SET preserve_insertion_order = {asked[0]}")
 
 
 def _day(settings: MixpanelSource, as_of: datetime) -> date:

@@ -56,12 +56,16 @@ class _Row:
 
     def exact(self, name: str) -> str:
         """A property that a machine wrote, as text; nothing is NULL."""
-        as_text = "" if self._kinds[name] == "VARCHAR" and name in self._taken.values() else " ->> '$'"
+        as_text = "" if self._is_text(name) else " ->> '$'"
         return f"nullif({self._value(name)}{as_text}, '')"
+
+    def _is_text(self, name: str) -> bool:
+        return self._kinds[name] == "VARCHAR" and name in self._taken.values()
 
     def text(self, name: str) -> str:
         """A property as text; nothing and blanks are NULL."""
-        return f"nullif(trim({self.exact(name)}), '')"
+        trimmed = sql.trimmed(self._value(name)) if self._is_text(name) else f"trim({self.exact(name)})"
+        return f"nullif({trimmed}, '')"
 
     def listed(self, name: str, at: int) -> str:
         """What a property has at a place of its list, as text."""
@@ -77,11 +81,14 @@ class _Row:
 
     def account(self, name: str | None) -> str:
         """The account's id; a group key may be a list, of which the first is taken."""
-        return f"coalesce({self.listed(name, 0)}, {self.text(name)})" if name else "NULL::VARCHAR"
+        if not name:
+            return "NULL::VARCHAR"
+        is_list = f"starts_with({self._value(name)}::VARCHAR, '[')"
+        return f"coalesce(CASE WHEN {is_list} THEN {self.listed(name, 0)} END, {self.text(name)})"
 
     def micros(self, name: str, per_second: int) -> str:
         """A property counted since 1970 (`per_second` units) as TIMESTAMP."""
-        return f"make_timestamp((try_cast({self.exact(name)} AS DOUBLE) * {1_000_000 // per_second})::BIGINT)"
+        return f"make_timestamp(try_cast(try_cast({self.exact(name)} AS DOUBLE) * {1_000_000 // per_second} AS BIGINT))"
 
     def user_id(self) -> str:
         """The known user an event is about."""
@@ -100,16 +107,16 @@ class _Row:
 
 
 def fast_lines(paths: Sequence[Path]) -> str:
-    """The lines of files as DuckDB reads them by itself; duckdb.Error at the first that is no JSON object.
-
-    It knows no line numbers: a line that can be read is known by its file (`record`).
-    """
+    """The lines of files as DuckDB reads them by itself, without line numbers (see `lines.objects`)."""
     read = lines.objects(paths, {"event": "VARCHAR", "properties": "JSON"})
-    return f"SELECT NULL::BIGINT AS line, event AS name, properties, NULL AS why, filename AS record FROM {read}"
+    return (
+        "SELECT NULL::BIGINT AS line, event AS name, properties, NULL::VARCHAR AS why, NULL::VARCHAR AS record "
+        f"FROM {read}"
+    )
 
 
 def numbered_lines(view: str) -> str:
-    """The lines of the view of `lines.slow_view`: whatever they hold, with their numbers."""
+    """The lines of the view of `lines.numbered_view`: whatever they hold, with their numbers."""
     return (
         "SELECT line, row ->> '$.event' AS name, json_extract(row, '$.properties') AS properties, why, "
         f"row ->> '$' AS record FROM {sql.name(view)}"
@@ -129,7 +136,8 @@ def events_sql(rows: str, settings: MixpanelSource, *, exported_at: datetime) ->
                ELSE concat_ws(chr(31), event, coalesce(before_id, own_id), time, insert_id) END) AS event_id,
            event,
            user_id,
-           CASE WHEN visitor IS DISTINCT FROM user_id THEN visitor END AS anonymous_id,
+           nullif(CASE WHEN starts_with(visitor, '{_DEVICE}') THEN substring(visitor, {len(_DEVICE) + 1})
+                  ELSE visitor END, user_id) AS anonymous_id,
            account_hint,
            {sql.utc("clock", settings.timezone)} AS occurred_at,
            coalesce(received_at, TIMESTAMP {read_at}) AS ingested_at,
@@ -141,7 +149,7 @@ def events_sql(rows: str, settings: MixpanelSource, *, exported_at: datetime) ->
            coalesce(why, CASE WHEN event IS NULL THEN 'no event name' WHEN clock IS NULL THEN 'no time' END) AS why,
            CASE WHEN why IS NOT NULL OR event IS NULL OR clock IS NULL THEN record END AS record
     FROM (
-        SELECT *, {row.user_id()} AS user_id, regexp_replace({row.anonymous_id()}, '^[$]device:', '') AS visitor,
+        SELECT *, {row.user_id()} AS user_id, {row.anonymous_id()} AS visitor,
                {row.account(settings.account)} AS account_hint, {row.exact("time")} AS time,
                {row.micros("time", 1)} AS clock, {row.micros("mp_processing_time_ms", 1000)} AS received_at,
                {row.traits({"email": settings.email, **settings.user_traits})} AS user_traits,
@@ -150,7 +158,7 @@ def events_sql(rows: str, settings: MixpanelSource, *, exported_at: datetime) ->
             SELECT *, {row.text("distinct_id")} AS own_id, {row.text("$distinct_id_before_identity")} AS before_id,
                    {row.exact("$device_id")} AS device_id, {row.exact("$insert_id")} AS insert_id
             FROM (
-                SELECT line, nullif(trim(name), '') AS event, properties, why, record,
+                SELECT line, nullif({sql.trimmed("name")}, '') AS event, properties, why, record,
                        json_transform(properties, {row.values}) AS v
                 FROM ({rows})
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
 
 import duckdb
@@ -13,6 +13,7 @@ from pql.types import IngestReport, Progress, Quarantined
 
 Mode = Literal["hourly", "nightly", "history"]
 Mark = tuple[str, datetime]  # (fact key, newest fact's time)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Published(Protocol):
@@ -23,8 +24,8 @@ class Published(Protocol):
         """Rows of the unit that are now in the lake."""
 
     @property
-    def raw_ids_with_newest(self) -> Sequence[Mark]:
-        """Fact keys of the unit's rows with their newest time."""
+    def newest_us(self) -> Mapping[str, int]:
+        """Fact keys of the unit's rows with their newest time, in microseconds since 1970."""
 
     @property
     def skipped_older(self) -> bool:
@@ -108,3 +109,22 @@ def newest_of(marks: Iterable[Mark]) -> list[Mark]:
         if key not in newest or at > newest[key]:
             newest[key] = at
     return list(newest.items())
+
+
+def add_newest(newest: dict[str, int], more: Mapping[str, int]) -> None:
+    """Put the newest times of more fact keys to those already known.
+
+    A long export has millions of them: these are plain numbers until all is read.
+    """
+    for key, micros in more.items():
+        if micros > newest.get(key, micros - 1):
+            newest[key] = micros
+
+
+def marks_of(newest: Mapping[str, int]) -> list[Mark]:
+    """One mark per fact key, with its newest time.
+
+    >>> marks_of({"user:a": 1_500_000})
+    [('user:a', datetime.datetime(1970, 1, 1, 0, 0, 1, 500000, tzinfo=datetime.timezone.utc))]
+    """
+    return [(key, _EPOCH + timedelta(microseconds=micros)) for key, micros in newest.items()]

@@ -27,6 +27,16 @@ def name(value: str) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
+def trimmed(value: str) -> str:
+    """SQL for a text without blanks around it.
+
+    DuckDB's trim walks through every character, which shows in millions of rows: only what may need it gets it. Of the
+    blanks that it removes the space alone is ASCII.
+    """
+    is_trim = f"strlen({value}) = length({value}) AND NOT starts_with({value}, ' ') AND NOT ends_with({value}, ' ')"
+    return f"CASE WHEN {is_trim} THEN {value} ELSE trim({value}) END"
+
+
 def json_path(*keys: str) -> str:
     """A JSON path to nested keys, whatever characters they hold.
 
