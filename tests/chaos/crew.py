@@ -57,6 +57,7 @@ class Crew:
     lives: Counter[int] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     frozen: int = 0  # how often somebody froze
+    thawed: bool = False  # somebody who was frozen went on since this was last put back
     interrupted: bool = False  # somebody died or froze since this was last put back
 
     def __post_init__(self) -> None:
@@ -66,6 +67,11 @@ class Crew:
     def resting(self) -> list[int]:
         """Workers that wait for something to do."""
         return [number for number, each in self.asleep.items() if each.wakes_at_s is None]
+
+    @property
+    def has_frozen(self) -> bool:
+        """Whether somebody stands still at this moment."""
+        return any(each.is_frozen for each in self.asleep.values())
 
     def next_s(self) -> float:
         """When the next sleeper wakes, or one who died is replaced."""
@@ -116,6 +122,7 @@ class Crew:
     def _wake(self, number: int, now_s: float, mortal: bool) -> None:
         worker = self.asleep.pop(number)
         worker.woken += 1
+        self.thawed |= worker.is_frozen
         try:
             worker.go_on()
         except OSError:
@@ -142,6 +149,7 @@ class Crew:
         for number, each in list(self.asleep.items()):
             if each.is_frozen:
                 self.at_work[number] = self.asleep.pop(number)
+                self.thawed = True
                 each.go_on()
 
     def _died(self, number: int, worker: _Worker, now_s: float) -> None:

@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=180, help="no further soak is begun after so many (default 180)"
     )
-    parser.add_argument("--deliveries", type=int, default=10_000, help="in each soak (default 10000)")
+    parser.add_argument("--deliveries", type=int, default=soaks.FULL, help=f"in each soak (default {soaks.FULL})")
     parser.add_argument("--no-page", action="store_true", help="print the results, and leave the page as it is")
     chosen = parser.parse_args()
     if chosen.seeds is None:

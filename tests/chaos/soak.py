@@ -146,9 +146,14 @@ class _Run:
                 return
             rested = max(due_s, self.rested_at_s + REST_S) <= self.clock.now_s
             self.rested_at_s = self.clock.now_s if rested else self.rested_at_s
+            before = len(self.sandbox.effects())
             self.crew.wake(self.clock.now_s, resting=rested, mortal=self.clock.now_s < self.plan.calm_from_s)
             self._decide()
             self.crew.until_asleep(self.clock.now_s)
+            self._answered()
+            if self.crew.thawed:  # who stood still between its turn and its request sends late
+                self.crew.thawed = False
+                self._are_late(before)
             self._move()
 
     def replay(self) -> int:
@@ -179,7 +184,6 @@ class _Run:
 
     def _move(self) -> None:
         """Turn the clock to the next moment at which something happens, by whole seconds."""
-        self._answered()
         landing = self.sandbox.landing_at()
         waves, weather = self.plan.waves[self.waves :], self.plan.weather[self.weathers :]
         moments = [
@@ -214,6 +218,9 @@ class _Run:
         before = len(self.sandbox.effects())
         while (at := self.sandbox.landing_at()) is not None and at <= self.clock():
             time.sleep(0.002)
+        self._are_late(before)
+
+    def _are_late(self, before: int) -> None:
         self.late |= {int(each["seq"]) for each in self.sandbox.effects()[before:]}
 
     def _change_weather(self) -> None:
@@ -225,8 +232,9 @@ class _Run:
                 self.sandbox.faults.arm(fault)
             self.hides_bursts = new.hides_bursts
             self.say(self._share(), f"{self.clock.now_s / 60:5.0f} min: {new.name}")
-        # what is still held up from the weather before may land beside what leaves at pace
-        self.sandbox.world.hides_bursts = self.hides_bursts and self.sandbox.landing_at() is None
+        # what is held up on the way, or by a worker that stands still, lands beside what leaves at pace
+        held_up = self.crew.has_frozen or self.sandbox.landing_at() is not None
+        self.sandbox.world.hides_bursts = self.hides_bursts and not held_up
 
     def _share(self) -> float:
         """How much of the work is done, 0 to 1."""

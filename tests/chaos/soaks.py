@@ -11,6 +11,7 @@ from tests.chaos import ledgers, plan
 from tests.chaos.soak import Outcome, soak
 from tests.chaos.stories import LEDGERS, Told
 
+FULL = 10_000  # deliveries of a soak as it is promised
 Say = Callable[[float, str], None]
 
 
@@ -39,6 +40,8 @@ def _told(done: Sequence[tuple[int, str, Outcome]], wanted: Sequence[object], de
     state = "failed" if found else "passed"
     if len(done) < len(wanted) and not found:
         state = f"passed, {len(done)} of {len(wanted)} soaks in the time given"
+    elif deliveries < FULL and not found:
+        state = "passed at a smaller size"
     return Told(
         state,
         tuple(LEDGERS[each] for each in LEDGERS if any(on == each for _, on, _ in done)),

@@ -28,6 +28,7 @@ BY_THEIR_OWN = {  # page → what runs it as a whole
 NOT_HERE = {  # beginning of a command → what runs it, or why nothing does
     "make demo": "tests/airflow/test_demo.py runs what it runs",
     "make test": "it is what runs this",
+    "make chaos": "takes hours; tests/chaos runs a small soak and what writes the page",
     "make setup": "it makes the environment that runs this",
     ". .venv/bin/activate": "the same environment",
     "git pull": "needs a remote repository",
