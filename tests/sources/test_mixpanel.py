@@ -37,7 +37,7 @@ class Fake:
         def day(line: str) -> str:
             try:
                 return datetime.fromtimestamp(json.loads(line)["properties"]["time"], UTC).date().isoformat()
-            except (ValueError, KeyError):
+            except (ValueError, KeyError, TypeError, OverflowError):
                 return first
 
         body = "".join(line + "\n" for line in self.lines if first <= day(line) <= last)
