@@ -173,6 +173,28 @@ def test_whom_facts_are_about_is_found_in_the_same_pass(subject: str, data: st.D
     pd.testing.assert_frame_equal(by_fact, by_name, check_exact=True)
 
 
+@pytest.mark.parametrize("subject", ["account", "user"])
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_few_accounts_are_what_they_are_among_all(subject: str, data: st.DataObject) -> None:
+    """SEM-D1: looking at few accounts only gives their rows of a look at everybody, whatever leads from one person
+    to another and whenever it did."""
+    world = data.draw(worlds())
+    moments = data.draw(st.lists(a_moment(world.timezone), min_size=1, max_size=3, unique=True))
+    con = world.tables(DEFINITIONS[subject], moments)
+    same = {"timezone": world.timezone, "free_mail_domains": FREE}
+    everybody = build(con, DEFINITIONS[subject], moments, **same)
+    known = sorted({*everybody["account_key"], "org:X", "crm:c1"})
+    wanted = data.draw(st.sets(st.sampled_from(known), max_size=2))
+    few = build(con, DEFINITIONS[subject], moments, accounts=wanted, **same)
+    theirs = everybody["account_key"].isin(wanted)
+    if subject == "user":  # all rows of everybody who ever was in one of them
+        theirs = everybody["subject_key"].isin(everybody[theirs]["subject_key"]) | theirs
+        few, everybody = (frame.drop(columns="users") for frame in (few, everybody))
+        few = few[few["subject_key"].isin(everybody[theirs]["subject_key"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few, everybody[theirs].reset_index(drop=True), check_exact=True)
+
+
 def plain(value: object) -> object:
     """A value of the frame as Python has it; unknown is None."""
     if pd.isna(value):

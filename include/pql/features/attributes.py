@@ -55,7 +55,7 @@ def make_attributes(
     make_versions(scratch, "f_meeting", "v.id, v.account_id, v.contact_id", meetings, moment_count)
     every = [*names, "employees"]
     listed = ", ".join(quoted(name.removeprefix(OWN)) for name in every)
-    scratch.make("f_account_trait", _ACCOUNT_TRAITS.format(names=listed))
+    scratch.make("f_account_trait", _ACCOUNT_TRAITS.format(names=listed), [moment_count])
     accounts = f"account_key IN (SELECT account_key FROM {wanted.ever})" if wanted else "true"
     scratch.make("f_account_point", _ACCOUNT_POINTS.format(wanted=accounts), [moment_count])
     scratch.make("f_account_fact", _account_facts(every))
@@ -70,8 +70,9 @@ _ACCOUNT_TRAITS = """
 WITH seen AS (
     SELECT 'org:' || r.id AS account_key, r.name, t.m, max(row(r."at", r.value)) AS newest
     FROM (SELECT * FROM f_trait WHERE kind = 'account' AND name IN ({names})) r
-    ASOF JOIN f_moment t ON r."at" < t."at" GROUP BY ALL)
-SELECT account_key, name, m, (max(newest) OVER (PARTITION BY account_key, name ORDER BY m))[2] AS value FROM seen
+    JOIN f_moment t ON r."at" < t."at" AND r."at" >= t.since GROUP BY ALL)
+SELECT account_key, name, m, coalesce(lead(m) OVER told, $1) AS m_to, (max(newest) OVER told)[2] AS value
+FROM seen WINDOW told AS (PARTITION BY account_key, name ORDER BY m)
 """
 
 _ACCOUNT_POINTS = """
@@ -103,14 +104,14 @@ def _account_facts(names: Sequence[str]) -> str:
         column = f"to_json(c.{name})::VARCHAR" if name in _TEXT_OF_COLUMNS else _property("c.properties", name)
         looked_up.append(f"coalesce({_known(column)}, {_known(f't{i}.value')}) AS a{i}")
         joins.append(
-            f"""ASOF LEFT JOIN (SELECT * FROM f_account_trait WHERE name = {quoted(name)}) t{i}
-                ON t{i}.account_key = p.account_key AND t{i}.m <= p.m"""
+            f"""LEFT JOIN (SELECT * FROM f_account_trait WHERE name = {quoted(name)}) t{i}
+                ON t{i}.account_key = p.account_key AND t{i}.m <= p.m AND p.m < t{i}.m_to"""
         )
     return f"""
 WITH placed AS (
     SELECT p.account_key, p.m, t."at", a.company_id, a.domain AS voted, a.is_free
     FROM f_account_point p JOIN f_moment t USING (m)
-    ASOF LEFT JOIN f_account_company a ON a.account_key = p.account_key AND a.m_from <= p.m),
+    LEFT JOIN f_account_company a ON a.account_key = p.account_key AND a.m_from <= p.m AND p.m < a.m_to),
 deals AS (
     SELECT p.account_key, p.m,
            count(*) FILTER (WHERE NOT {_CLOSED})::DOUBLE AS open_deals,
@@ -163,8 +164,8 @@ def _own_facts(names: Sequence[str]) -> str:
     for i, written in enumerate(names):
         name = written.removeprefix(OWN)
         joins.append(
-            f"""ASOF LEFT JOIN (SELECT * FROM f_user_trait WHERE name = {quoted(name)}) t{i}
-                ON t{i}.user_id = p.user_id AND t{i}.m <= p.m"""
+            f"""LEFT JOIN (SELECT * FROM f_user_trait WHERE name = {quoted(name)}) t{i}
+                ON t{i}.user_id = p.user_id AND t{i}.m <= p.m AND p.m < t{i}.m_to"""
         )
         contact = f"to_json(c.{name})::VARCHAR" if name in _TEXT_OF_CONTACT else _property("c.properties", name)
         known = ", ".join([_known(f"t{i}.value"), _known(contact), _OF_EMAIL.get(name, "NULL")])
@@ -172,7 +173,7 @@ def _own_facts(names: Sequence[str]) -> str:
     return f"""
 WITH placed AS (
     SELECT p.user_id, p.m, a.contact_id, a.domain, a.is_free, a.account_key
-    FROM f_own_point p ASOF LEFT JOIN f_own a ON a.user_id = p.user_id AND a.m_from <= p.m),
+    FROM f_own_point p LEFT JOIN f_own a ON a.user_id = p.user_id AND a.m_from <= p.m AND p.m < a.m_to),
 meetings AS (
     SELECT p.user_id, p.m, count(DISTINCT e.id)::DOUBLE AS meetings
     FROM placed p JOIN f_meeting e ON e.contact_id = p.contact_id AND e.m_from <= p.m AND p.m < e.m_to GROUP BY ALL)

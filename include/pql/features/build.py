@@ -19,6 +19,7 @@ from pql.features.clock import Clock, clock, day_ends, local_days, microseconds
 from pql.features.companies import make_companies
 from pql.features.frame import Frame
 from pql.features.identity import make_identity
+from pql.features.neighbours import make_neighbours
 from pql.features.presence import history_start, read_presence
 from pql.features.rows import Usage
 from pql.features.scratch import Ints, Scratch
@@ -55,7 +56,8 @@ def build(
     with Scratch(con) as scratch:
         start = history_start(scratch)
         ticking = _clock(definition, asked, start, timezone)
-        make_identity(scratch, asked, free_mail_domains)
+        near = None if accounts is None else make_neighbours(scratch, accounts, facts, free_mail_domains)
+        make_identity(scratch, asked, free_mail_domains, near)
         wanted = None if accounts is None else make_wanted(scratch, accounts, facts, len(asked))
         make_companies(scratch, len(asked), wanted.ever if wanted else None)
         make_attributes(scratch, names, len(asked), wanted, of_users=not by_hint)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +23,9 @@ from pql.features.spread import Attributes
 from pql.features.stages import Reached
 from pql.features.subjects import Subjects
 from pql.features.wants import USAGE_MEASURES, active_keys, event_keys, half_life_signals
+
+Part = dict[str, Column]
+WORKERS = 2  # blocks worked on while the next is fetched; each needs memory of its own
 
 _DAY_US = 86_400_000_000
 
@@ -83,16 +88,18 @@ class Frame:
 
     # --- by blocks ---------------------------------------------------------------------------------------------
 
-    def _measured(self) -> dict[str, Column]:
+    def _measured(self) -> Part:
         """What is computed from usage, per existing stay and moment."""
         positions = Positions(self.clock, self.usage.slots, self.clock.positions(self.asked))
-        parts: list[dict[str, Column]] = []
-        for block in self.usage.blocks(self.subjects, max(len(self.usage.slots), len(positions))):
-            exists = self.subjects.exists(block.first, block.last, len(self.asked))
-            parts.append({name: values[exists] for name, values in self._of_block(block, positions)})
+        blocks = self.usage.blocks(self.subjects, max(len(self.usage.slots), len(positions)))
+        parts = list(ahead(lambda block: self._existing(block, positions), blocks, WORKERS))
         if not parts:
             parts = [{name: values.ravel() for name, values in self._of_block(self.usage.nobody(), positions)}]
         return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+
+    def _existing(self, block: Block, positions: Positions) -> Part:
+        exists = self.subjects.exists(block.first, block.last, len(self.asked))
+        return {name: values[exists] for name, values in self._of_block(block, positions)}
 
     def _of_block(self, block: Block, positions: Positions) -> Iterator[tuple[str, Column]]:
         signups = self.signups.of(block.first_member, block.last_member)
@@ -133,6 +140,18 @@ class Frame:
         reach = 2 * days if signal.measure == "change" else days
         first_day: Ints = measures.positions.window_day - reach + 1
         return np.broadcast_to(first_day < self.history_start, measures.signup_day.shape)
+
+
+def ahead(work: Callable[[Block], Part], blocks: Iterable[Block], workers: int) -> Iterator[Part]:
+    """The work's results in order. So many blocks are in work at a time, beside the one that is being fetched."""
+    running: deque[Future[Part]] = deque()
+    with ThreadPoolExecutor(workers) as pool:  # numpy lets other threads run while it is busy with an array
+        for block in blocks:
+            if len(running) == workers:
+                yield running.popleft().result()
+            running.append(pool.submit(work, block))
+        while running:
+            yield running.popleft().result()
 
 
 def _share(part: Column | pd.Series, whole: Column | pd.Series) -> Floats:

@@ -59,10 +59,10 @@ def make_homes(scratch: Scratch, moment_count: int, free_mail_domains: Collectio
     """Create `f_home` (user_id, m_from, m_to, account_key, email, domain, is_free, contact_id, company_id) and the
     tables `f_user_trait`, `f_domain`, `f_contact` and `f_company` it is made of.
     """
-    _make_hints(scratch)
-    _make_emails(scratch)
+    scratch.make("f_hint", _HINTS, [moment_count])
+    _make_emails(scratch, moment_count)
     _make_crm(scratch, moment_count)
-    _make_domains(scratch, free_mail_domains)
+    make_domains(scratch, _HOSTS, free_mail_domains)
     _make_changes(scratch, moment_count)
     scratch.make("f_home", _HOME)
     scratch.drop("f_hint", "f_email", "f_mail", "f_site", "f_at")
@@ -77,7 +77,8 @@ def make_assignments(scratch: Scratch) -> None:
     scratch.drop("f_stay")
 
 
-# The newest of several dated values, told at every moment at which it may change.
+# The newest of several dated values, told at every moment at which it may change. Each row says to when it stands, so
+# that what holds at a moment is found by hashing: as-of joins would sort everybody.
 _HINTS = """
 WITH seen AS (
     SELECT b.user_id, p.account_hint AS hint, greatest(p.m, b.m_from) AS m
@@ -91,44 +92,46 @@ many AS (
          JOIN f_seen p USING (raw_id)
     WHERE p.account_hint IS NOT NULL AND p.m < b.m_to
     GROUP BY ALL),
-running AS (SELECT user_id, m, max(newest) OVER (PARTITION BY user_id ORDER BY m) AS newest FROM many)
-SELECT user_id, m, hint FROM one
-UNION ALL SELECT user_id, m, newest[2] FROM running
+running AS (
+    SELECT user_id, m, lead(m) OVER told AS m_to, max(newest) OVER told AS newest
+    FROM many WINDOW told AS (PARTITION BY user_id ORDER BY m))
+SELECT user_id, m, $1 AS m_to, hint FROM one
+UNION ALL SELECT user_id, m, coalesce(m_to, $1), newest[2] FROM running
 """
 
 
-def _make_hints(scratch: Scratch) -> None:
-    scratch.make("f_hint", _HINTS)
+def _make_emails(scratch: Scratch, moment_count: int) -> None:
+    scratch.make("f_user_trait", _USER_TRAITS, [moment_count])
+    scratch.make("f_email", _EMAILS, [moment_count])
 
 
-def _make_emails(scratch: Scratch) -> None:
-    make_user_traits(scratch)
-    scratch.make(
-        "f_email",
-        """SELECT user_id, m, lower(trim(value ->> '$')) AS email FROM f_user_trait
-           WHERE name = 'email' AND contains(value ->> '$', '@')""",
-    )
+# (user_id, name, m, m_to, value, settled): the newest value of each trait from m on; settled if it never changes.
+_USER_TRAITS = """
+WITH seen AS (
+    SELECT b.user_id, r.name, greatest(t.m, b.m_from) AS m, r."at", r.value
+    FROM f_member b JOIN (SELECT * FROM f_trait WHERE kind = 'user') r ON r.id = b.raw_id
+         JOIN f_moment t ON r."at" < t."at" AND r."at" >= t.since
+    WHERE t.m < b.m_to),
+ever AS (
+    SELECT user_id, name, min(m) AS m, min(value) AS value, max(value) AS otherwise FROM seen GROUP BY user_id, name),
+many AS (
+    SELECT user_id, name, m, max(row("at", value)) AS newest
+    FROM seen SEMI JOIN (FROM ever WHERE value <> otherwise) AS changing USING (user_id, name) GROUP BY ALL)
+SELECT user_id, name, m, $1 AS m_to, value, true AS settled FROM ever WHERE value = otherwise
+UNION ALL
+SELECT user_id, name, m, coalesce(lead(m) OVER told, $1), (max(newest) OVER told)[2], false
+FROM many WINDOW told AS (PARTITION BY user_id, name ORDER BY m)
+"""
 
-
-def make_user_traits(scratch: Scratch) -> None:
-    """Create `f_user_trait` (user_id, name, m, value): the newest value of each trait, from moment m on."""
-    scratch.make(
-        "f_user_trait",
-        """WITH seen AS (
-               SELECT b.user_id, r.name, greatest(t.m, b.m_from) AS m, r."at", r.value
-               FROM f_member b JOIN (SELECT * FROM f_trait WHERE kind = 'user') r ON r.id = b.raw_id
-               ASOF JOIN f_moment t ON r."at" < t."at"
-               WHERE t.m < b.m_to),
-           ever AS (
-               SELECT user_id, name, min(m) AS m, min(value) AS value, max(value) AS otherwise
-               FROM seen GROUP BY user_id, name),
-           many AS (
-               SELECT user_id, name, m, max(row("at", value)) AS newest
-               FROM seen SEMI JOIN (FROM ever WHERE value <> otherwise) AS changing USING (user_id, name) GROUP BY ALL)
-           SELECT user_id, name, m, value FROM ever WHERE value = otherwise
-           UNION ALL
-           SELECT user_id, name, m, (max(newest) OVER (PARTITION BY user_id, name ORDER BY m))[2] FROM many""",
-    )
+# What is no address says nothing: the one before stands on.
+_EMAILS = """
+WITH said AS (
+    SELECT user_id, m, lower(trim(value ->> '$')) AS email, settled FROM f_user_trait
+    WHERE name = 'email' AND contains(value ->> '$', '@'))
+SELECT user_id, m, $1 AS m_to, email FROM said WHERE settled
+UNION ALL
+SELECT user_id, m, coalesce(lead(m) OVER (PARTITION BY user_id ORDER BY m), $1), email FROM said WHERE NOT settled
+"""
 
 
 def make_versions(scratch: Scratch, name: str, columns: str, view: str, moment_count: int) -> None:
@@ -155,13 +158,12 @@ def _make_crm(scratch: Scratch, moment_count: int) -> None:
     make_versions(scratch, "f_company", "v.*", companies, moment_count)
 
 
-def _make_domains(scratch: Scratch, free_mail_domains: Collection[str]) -> None:
-    """Create `f_domain` (host, domain, is_free): every host in e-mails and CRM domains with its registrable domain."""
-    found = scratch.fetch(
-        """SELECT DISTINCT host FROM (
-               SELECT split_part(email, '@', -1) AS host FROM f_email UNION ALL SELECT domain AS host FROM f_company)
-           WHERE host IS NOT NULL ORDER BY host"""
-    )
+_HOSTS = "SELECT split_part(email, '@', -1) AS host FROM f_email UNION ALL SELECT domain FROM f_company"
+
+
+def make_domains(scratch: Scratch, hosts_sql: str, free_mail_domains: Collection[str]) -> None:
+    """Create `f_domain` (host, domain, is_free): every host of the query with its registrable domain."""
+    found = scratch.fetch(f"SELECT DISTINCT host FROM ({hosts_sql}) WHERE host IS NOT NULL ORDER BY host")
     hosts = [str(host) for host in found["host"]]
     free = {domain.lower() for domain in free_mail_domains}
     domains = [host if host.lower() in free else registrable(host) for host in hosts]
@@ -178,7 +180,7 @@ def _make_domains(scratch: Scratch, free_mail_domains: Collection[str]) -> None:
 def _make_changes(scratch: Scratch, moment_count: int) -> None:
     scratch.make(
         "f_mail",
-        """SELECT e.user_id, e.m, e.email, d.domain, coalesce(d.is_free, false) AS is_free
+        """SELECT e.user_id, e.m, e.m_to, e.email, d.domain, coalesce(d.is_free, false) AS is_free
            FROM f_email e LEFT JOIN f_domain d ON d.host = split_part(e.email, '@', -1)""",
     )
     scratch.make(
@@ -215,8 +217,8 @@ _HOME = """
 WITH base AS (
     SELECT a.user_id, a.m, a.m_to, h.hint, e.email, e.domain, coalesce(e.is_free, false) AS is_free
     FROM f_at a
-    ASOF LEFT JOIN f_hint h ON h.user_id = a.user_id AND h.m <= a.m
-    ASOF LEFT JOIN f_mail e ON e.user_id = a.user_id AND e.m <= a.m),
+    LEFT JOIN f_hint h ON h.user_id = a.user_id AND h.m <= a.m AND a.m < h.m_to
+    LEFT JOIN f_mail e ON e.user_id = a.user_id AND e.m <= a.m AND a.m < e.m_to),
 contacts AS (
     SELECT b.user_id, b.m, min(row(c.account_id IS NULL, c.id, c.account_id)) AS best
     FROM base b JOIN f_contact c ON c.email = b.email AND c.m_from <= b.m AND b.m < c.m_to GROUP BY ALL),

@@ -16,9 +16,12 @@ from pql.features.people import make_members
 from pql.features.scratch import Ints, Scratch
 
 
-def make_identity(scratch: Scratch, moments: Ints, free_mail_domains: Collection[str]) -> None:
-    """Create every table about who belongs where at the moments (µs, ascending): see `people`, `homes`."""
-    make_members(scratch, moments)
+def make_identity(scratch: Scratch, moments: Ints, free_mail_domains: Collection[str], only: str | None = None) -> None:
+    """Create every table about who belongs where at the moments (µs, ascending): see `people`, `homes`.
+
+    `only` names a table of the raw ids to look at, with all that they are linked with.
+    """
+    make_members(scratch, moments, only)
     make_homes(scratch, len(moments), free_mail_domains)
     make_assignments(scratch)
 

@@ -44,26 +44,33 @@ def _root(parent: dict[str, tuple[str, int]], person: str) -> str:
     return person
 
 
-def make_members(scratch: Scratch, moments: Ints) -> None:
-    """Create the tables that everything about identity starts from, each view being read once.
+def make_members(scratch: Scratch, moments: Ints, only: str | None = None) -> None:
+    """Create the tables that everything about identity starts from, each view being read once; of raw ids in the table
+    `only`, if given, which must hold all that they are linked with.
 
-    `f_moment` (m, at); `f_trait`: the view as far as any moment reaches; `f_segment` (day, seg, first_at, last_at, m):
+    `f_moment` (m, since, at), `since` being the moment before; `f_trait`: the view as far as any moment reaches;
+    `f_segment` (day, seg, first_at, last_at, m):
     the parts of days in which anything was seen, m the first moment after;
     `f_seen` (raw_id, account_hint, m, first_at, last_at, newest_ingested_at): who was seen since the moment before m;
     `f_pair` (raw_id, account_hint, m, first_at): who was ever seen, m the first moment after;
     `f_member` (raw_id, user_id, m_from, m_to): whose events these are at moments m_from ≤ m < m_to. Visitors who
     are linked to nobody are not in it.
     """
-    scratch.put("f_moment", {"m": pa.array(np.arange(len(moments))), "at": pa.array(moments.astype("datetime64[us]"))})
-    last = '(SELECT max("at") FROM f_moment)'
-    scratch.make("f_trait", f'SELECT * FROM traits WHERE "at" < {last} AND value IS NOT NULL')
+    at = pa.array(moments.astype("datetime64[us]"))
+    scratch.put("f_moments", {"m": pa.array(np.arange(len(moments))), "at": at})
+    scratch.make("f_moment", _MOMENTS)
+    last = f"TIMESTAMP '{moments.max(initial=0).astype('datetime64[us]')}'"
+    chosen = f"IN (SELECT raw_id FROM {only})" if only else "IS NOT NULL"
+    of_trait = f"(kind <> 'user' OR id {chosen})"
+    among = f"JOIN {only} o ON o.raw_id = p.raw_id" if only else ""  # of a semi-join DuckDB may hash the larger side
+    scratch.make("f_trait", f'SELECT * FROM traits WHERE "at" < {last} AND value IS NOT NULL AND {of_trait}')
     scratch.make("f_segment", _SEGMENTS.format(last=last))
-    scratch.make("f_seen", _SEEN.format(last=last))
+    scratch.make("f_seen", _SEEN.format(last=last, among=among))
     scratch.make(
         "f_pair",
         "SELECT raw_id, account_hint, min(m) AS m, min(first_at) AS first_at FROM f_seen GROUP BY raw_id, account_hint",
     )
-    _make_links(scratch, moments)
+    _make_links(scratch, moments, chosen)
     scratch.make(
         "f_member",
         f"""SELECT r.raw_id, coalesce(l.user_id, r.raw_id) AS user_id, coalesce(l.m_from, 0)::INTEGER AS m_from,
@@ -72,6 +79,10 @@ def make_members(scratch: Scratch, moments: Ints) -> None:
             WHERE NOT starts_with(coalesce(l.user_id, r.raw_id), 'anon:')""",
     )
 
+
+_MOMENTS = """
+SELECT m, coalesce(lag("at") OVER (ORDER BY m), TIMESTAMP '-infinity') AS since, "at" FROM f_moments
+"""
 
 _SEGMENTS = """
 SELECT g.*, t.m::INTEGER AS m
@@ -83,14 +94,16 @@ FROM (SELECT day, seg, min(first_at) AS first_at, max(last_at) AS last_at
 _SEEN = """
 SELECT p.raw_id, p.account_hint, g.m, min(p.first_at) AS first_at, max(p.last_at) AS last_at,
        max(p.newest_ingested_at) AS newest_ingested_at
-FROM presence p JOIN f_segment g USING (day, seg) WHERE p.first_at < {last} GROUP BY p.raw_id, p.account_hint, g.m
+FROM presence p {among} JOIN f_segment g ON g.day = p.day AND g.seg = p.seg
+WHERE p.first_at < {last} GROUP BY p.raw_id, p.account_hint, g.m
 """
 
 
-def _make_links(scratch: Scratch, moments: Ints) -> None:
+def _make_links(scratch: Scratch, moments: Ints, chosen: str) -> None:
     rows = scratch.fetch(
-        """SELECT epoch_us(min("at")) AS since, from_id, to_id FROM links
-           WHERE "at" < (SELECT max("at") FROM f_moment) AND from_id <> to_id GROUP BY from_id, to_id"""
+        f"""SELECT epoch_us(min("at")) AS since, from_id, to_id FROM links
+            WHERE "at" < (SELECT max("at") FROM f_moment) AND from_id <> to_id AND from_id {chosen}
+            GROUP BY from_id, to_id"""
     )
     links = list(zip(rows["since"].tolist(), rows["from_id"].tolist(), rows["to_id"].tolist(), strict=True))
     chain = [(raw, 0, raw) for raw in dict.fromkeys(source for _, source, _ in links)]

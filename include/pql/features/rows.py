@@ -18,7 +18,7 @@ from pql.features.scratch import Column, Ints, Scratch, quoted
 from pql.features.slots import Slots, spans
 from pql.features.subjects import Subjects
 
-CELLS = 2_000_000  # of one matrix over members and slots
+CELLS = 1_000_000  # of one matrix over members and slots
 
 VALUE = "value"  # the only key of rows of values
 

@@ -8,6 +8,7 @@ names are put into the text; values travel as tables or parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -29,6 +30,7 @@ class Scratch:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
         self._made: list[str] = []
+        self._one_at_a_time = Lock()  # blocks are worked on in threads, and some ask for more
 
     def __enter__(self) -> Scratch:
         return self
@@ -64,7 +66,8 @@ class Scratch:
 
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> dict[str, Column]:
         """The query's columns as numpy arrays; NULL is None in texts and flags, else NaN or NaT."""
-        found = self.con.execute(sql, list(params)).fetchnumpy()
+        with self._one_at_a_time:
+            found = self.con.execute(sql, list(params)).fetchnumpy()
         return {name: _plain(values) for name, values in found.items()}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import duckdb
 
@@ -13,6 +14,8 @@ from pql.lake.event_files import EMPTY, EventFile
 from pql.lake.local_days import day_of, midnight, naive
 from pql.lake.storage import Storage, text, texts
 from pql.types import EVENT_COLUMNS
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 Files = Mapping[date, Sequence[EventFile]]
 
@@ -51,7 +54,7 @@ def staged_events(
     joined, seg = f"({' UNION ALL '.join(filter(None, relations)) or _NOTHING}) AS e", "0"
     if cuts:
         _create_cuts(con, cuts)
-        joined += " ASOF LEFT JOIN event_cuts AS c ON e.day = c.day AND e.occurred_at >= c.since"
+        joined += " LEFT JOIN event_cuts AS c ON e.day = c.day AND e.occurred_at >= c.since AND e.occurred_at < c.until"
         seg = "coalesce(c.seg, 0)"
     is_tail = f"e.day IN ({_dates(before)})" if before else "false"
     with storage.staging() as folder:
@@ -104,10 +107,14 @@ def _of_several_files(uris: list[str]) -> str | None:
 
 
 def _create_cuts(con: duckdb.DuckDBPyConnection, cuts: Mapping[date, Sequence[datetime]]) -> None:
-    rows = [(day, naive(since), n) for day, moments in cuts.items() for n, since in enumerate(moments, start=1)]
+    rows = [
+        (day, naive(since), naive(until), n)
+        for day, moments in cuts.items()
+        for n, (since, until) in enumerate(pairwise([*moments, _NEVER]), start=1)
+    ]
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE event_cuts AS "
-        "SELECT unnest($1::DATE[]) AS day, unnest($2::TIMESTAMP[]) AS since, unnest($3::INTEGER[]) AS seg",
+        "CREATE OR REPLACE TEMP TABLE event_cuts AS SELECT unnest($1::DATE[]) AS day, "
+        "unnest($2::TIMESTAMP[]) AS since, unnest($3::TIMESTAMP[]) AS until, unnest($4::INTEGER[]) AS seg",
         [list(column) for column in zip(*rows, strict=True)],
     )
 
