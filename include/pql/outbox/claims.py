@@ -140,6 +140,7 @@ def _in_hand(conn: Connection, now: datetime) -> ColumnElement[bool]:
     return and_(lapsed, deliveries.c.lease_owner.in_(alive)) if alive else false()
 
 
+@lru_cache  # every claim asks, and making the aliases costs more than asking the ledger
 def waits_for_thread() -> ColumnElement[bool]:
     """Return the condition that what a row follows is not finished yet: the message it answers under or takes back.
 

@@ -14,6 +14,7 @@ from pql.store.tables import deliveries
 
 THREAD_FOR = timedelta(hours=24)
 TABLE = "table:"  # how the account key of a table begins: it is about many
+_TABLE, _TAKEN_BACK = deliveries.alias("listed_in"), deliveries.alias("taken_back")  # costly to make for each row
 _THREADABLE = ("pending", "claimed", "sending", "ambiguous", "delivered")
 
 
@@ -26,8 +27,7 @@ def parent(conn: Connection, *, account_key: str, destination: str, kind: Kind, 
     """
     if kind != "slack":
         return None
-    columns = deliveries.c
-    table, taken_back = deliveries.alias("listed_in"), deliveries.alias("taken_back")
+    columns, table, taken_back = deliveries.c, _TABLE, _TAKEN_BACK
     said_at = func.coalesce(columns.sent_at, columns.not_before)
     under_a_table = exists().where(table.c.id == columns.thread_of, is_table(table))
     return conn.execute(
