@@ -92,7 +92,7 @@ def stopped(line: Any, tmp_path: Path) -> int:
 
 
 def accounts() -> int:
-    return many(100, 5000)
+    return many(60, 5000)
 
 
 def answered(line: Any, run: int, how: Any) -> None:
