@@ -143,3 +143,20 @@ def test_what_breaks_in_a_thread_reaches_the_caller(world: Any) -> None:
         assert world.only().state == "sending"
     else:
         raise AssertionError("nobody was told")
+
+
+def test_what_one_row_makes_the_question_raise_stops_only_that_one(world: Any) -> None:
+    """One failing row never fails its neighbours: where asking about all breaks, each is asked about alone."""
+
+    class Fragile:
+        def __call__(self, claim: Claim) -> Alert | str | None:
+            if claim.account_key == "org:1":
+                raise KeyError("closedate")
+            return None
+
+        def many(self, claims: Any) -> list[Any]:
+            return [self(claim) for claim in claims]
+
+    for number in range(5):
+        world.qualifies(f"org:{number}")
+    assert _deliver(world, {"remote": Noting(world.clock)}, recheck=Fragile()).states == {"delivered": 4, "retry": 1}

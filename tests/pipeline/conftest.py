@@ -83,17 +83,18 @@ class Desk:
         project = pipeline.open_project(paths, from_environment(connections(self.sandbox.url)))
         assert not [p for p in project.problems if p.level == "error"]
         try:
-            return rechecker(project, lambda: self.now)(_claim(kind, alert))
+            return rechecker(project, lambda: self.now)(claim_of(kind, alert))
         finally:
             project.close()
 
 
-def _claim(kind: Any, given: dict[str, Any]) -> Claim:
+def claim_of(kind: Any, given: dict[str, Any], id: int = 1) -> Claim:
+    """A delivery of that kind in somebody's hands, whose alert carries what is given."""
     key = given.pop("account_key", "org:1")
     alert = Alert(
         "just qualified", ("d",), ("A habit",), key, key, "Acme", DECIDED_AT.isoformat(), 80, 75, "B1", 8, **given
     )
-    return Claim(1, "pql-1", 1, 1, kind, kind, key, key, kind, {}, alert, None, False, DECIDED_AT)
+    return Claim(id, f"pql-{id}", 1, 1, kind, kind, key, key, kind, {}, alert, None, False, DECIDED_AT)
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.pipeline.conftest import DANA, DECIDED_AT, MAREK
+from tests.pipeline.conftest import DANA, DECIDED_AT, MAREK, claim_of
 
+from pql.clients.http import RemoteError
+from pql.pipeline.recheck import Rechecker
 from pql.types import Alert, UserError
 
 
@@ -125,3 +127,30 @@ def test_a_missing_connection_is_said_in_words(desk, company):
     acme = company()
     with pytest.raises(UserError, match="no connection `elsewhere`"):
         desk.says(settings="    connection: elsewhere\n", **acme)
+
+
+class OneRefused:
+    """A CRM that refuses every question in which a record occurs; what it was asked is counted."""
+
+    def __init__(self, kind) -> None:
+        self.kind = kind
+        self.asked: list[int] = []
+
+    def many(self, claims):
+        self.asked.append(len(claims))
+        if any(claim.account_key == "org:2" for claim in claims):
+            raise RemoteError("refused", connection_id="crm", kind=self.kind, outcome="not_sent")
+        return [claim.alert for claim in claims]
+
+    def objection(self, claim) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("kind", "asked", "told"), [("rejected", [3, 1, 1, 1], 2), ("unauthorized", [3], 0)])
+def test_a_record_the_crm_will_not_show_stops_only_its_own(kind, asked, told):
+    """SEM-W4: one refused record must not hold back those it was asked about with; a CRM that is down is asked once."""
+    crm = OneRefused(kind)
+    claims = [claim_of("slack", {"account_key": f"org:{n}", "crm_id": str(n)}, id=n) for n in (1, 2, 3)]
+    said = Rechecker(crm, lambda: crm).many(claims)
+    assert (crm.asked, sum(isinstance(each, Alert) for each in said)) == (asked, told)
+    assert isinstance(said[1], RemoteError)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import CompanyNow
 from pql.outbox.claims import Claim
@@ -56,11 +57,17 @@ class Rechecker:
         said = {claim.id: _told(partial(self._without_crm, claim)) for claim in claims}
         asked = [claim for claim in claims if self._make and claim.alert.crm_id and isinstance(said[claim.id], Alert)]
         if asked:
-            try:
-                said |= zip([claim.id for claim in asked], self._crm().many(asked), strict=True)
-            except UserError as error:
-                said |= dict.fromkeys([claim.id for claim in asked], error)
+            said |= zip([claim.id for claim in asked], self._by_crm(asked), strict=True)
         return [said[claim.id] for claim in claims]
+
+    def _by_crm(self, asked: Sequence[Claim]) -> list[Alert | str | Exception]:
+        """What the CRM says of each; one whose record it will not show must not stand before the others."""
+        try:
+            return self._crm().many(asked)
+        except UserError as error:
+            if len(asked) == 1 or not _is_about_one(error):
+                return [error] * len(asked)
+        return [said for claim in asked for said in self._by_crm([claim])]
 
     def _without_crm(self, claim: Claim) -> Alert | str:
         return self._entry.objection(claim) or claim.alert
@@ -72,6 +79,11 @@ class Rechecker:
             if self._made is None:
                 self._made = self._make()
             return self._made
+
+
+def _is_about_one(error: UserError) -> bool:
+    """Whether the CRM refused what was asked, and may answer if it is asked about others."""
+    return isinstance(error, RemoteError) and error.kind in ("rejected", "missing")
 
 
 def _told(ask: Callable[[], Alert | str]) -> Alert | str | Exception:
