@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import delete, update
 
 from pql import outbox, store
+from pql.outbox import Rhythm
 from pql.outbox.reconcile import Reconciled, reconcile
+from pql.outbox.rhythm import Hours
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes
-from pql.types import Expected, ReadBack, Reader, Standing
+from pql.types import Expected, ReadBack, Reader, Result, Standing, UserError
 
 
 @dataclass
@@ -123,3 +125,44 @@ def test_a_delivery_taken_up_again_while_one_reads_is_not_missing(world: Any) ->
         conn.execute(update(deliveries).values(state="ambiguous", sent_at=to_naive(world.clock())))
     gone = Shelf(ReadBack((), {key: "C1"}, frozenset({"C1"})))
     assert reconciled(world, gone).findings == ()
+
+
+def test_what_can_never_be_rechecked_is_overdue(world: Any) -> None:
+    """It uses up no attempts and never dies, so that somebody has to hear that it waits."""
+    world.qualifies("org:1")
+
+    def refused(_claim: Any) -> None:
+        raise UserError("HubSpot refuses the token")
+
+    for _ in range(30):
+        world.deliver(recheck=refused)
+        world.clock.turn(hours=1)
+    (found,) = reconciled(world, Shelf()).findings
+    assert (found.what, found.detail) == ("overdue", "has been pending for more than a day: it cannot be rechecked")
+
+
+def test_what_waits_for_monday_is_not_overdue(world: Any) -> None:
+    """A table keeps to working hours, and its messages wait behind it, over a weekend as well; then both are late."""
+    rhythm = Rhythm(digest_at=time(8, 30), hours=Hours(range(5), time(9), time(18)))
+    world.clock.now = datetime(2026, 3, 6, 20, tzinfo=UTC)  # a Friday
+    for account in ("org:1", "org:2"):
+        world.qualifies(account, options={"channel": "#pql", "how": "digest"}, rhythm=rhythm)
+    world.clock.turn(hours=13)
+    assert world.deliver(rhythm=rhythm).states == {"waiting": 1}
+    world.clock.turn(hours=40)
+    assert reconciled(world, Shelf()).findings == ()
+    world.clock.turn(hours=48)
+    assert [each.what for each in reconciled(world, Shelf()).findings] == ["overdue"] * 3
+
+
+def test_a_failed_attempt_that_waits_for_monday_is_not_overdue(world: Any) -> None:
+    """What was tried on Friday and comes again when its reader is at work is not late before."""
+    rhythm = Rhythm(hours=Hours(range(5), time(9), time(18)))
+    world.clock.now = datetime(2026, 3, 6, 17, 59, 50, tzinfo=UTC)
+    world.remote.script = [Result("not_sent", reason="Slack is down")]
+    world.qualifies("org:1")
+    world.deliver(rhythm=rhythm)
+    world.clock.turn(minutes=5)
+    assert world.deliver(rhythm=rhythm).states == {"waiting": 1}
+    world.clock.turn(hours=30)
+    assert reconciled(world, Shelf()).findings == ()

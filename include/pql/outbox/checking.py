@@ -25,6 +25,7 @@ from pql.plays.model import direct_lane
 from pql.store.engine import reading
 from pql.types import Alert, Destination, Result, UserError
 
+UNCHECKED = "could not be rechecked"  # how the reason begins of what waits until it can be
 FRESH_FOR = timedelta(seconds=5)  # what was found out so long ago is asked again before it is sent
 
 Recheck = Callable[[Claim], str | Alert | None]
@@ -178,7 +179,7 @@ class Checking:
         """Put the delivery back as one told to wait: it is not the delivery that failed, so no attempt is used up."""
         told = error.retry_after_s if isinstance(error, RemoteError) else None
         wait = wait_unchecked(self.clock() - claim.created_at, told)
-        reason = f"could not be rechecked: {error if isinstance(error, UserError) else in_words(error)}"
+        reason = f"{UNCHECKED}: {error if isinstance(error, UserError) else in_words(error)}"
         result = Result("not_sent", reason=reason, retry_after_s=wait.total_seconds())
         return self.settling.ending(claim, result, None)  # it is the CRM that cannot be asked: nobody else need wait
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, exists, func, or_, select
 
+from pql.outbox.checking import UNCHECKED
+from pql.outbox.claims import UNFINISHED
+from pql.outbox.rhythm import FOR_HOURS
 from pql.store import discrepancies
 from pql.store.discrepancies import Finding, Recorded
 from pql.store.engine import deciding, reading
@@ -144,19 +147,25 @@ def _undelivered(conn: Connection, since: datetime) -> Iterator[Finding]:
 
 
 def _overdue(conn: Connection, now: datetime) -> Iterator[Finding]:
-    columns, before = deliveries.c, to_naive(now - OVERDUE_AFTER)
-    gathered = or_(columns.gather_at.is_(None), columns.gather_at < before)
-    query = select(deliveries).where(_is_late(before), columns.created_at < before, gathered).order_by(columns.id)
+    """What is neither over nor waiting for its hour; of what waits behind another one, that one if it is not late."""
+    before = deliveries.alias("before")
+    follows = before.c.id == func.coalesce(deliveries.c.retracts, deliveries.c.thread_of)
+    waits_rightly = exists().where(follows, before.c.state.in_(UNFINISHED), ~_is_late(before, now))
+    query = select(deliveries).where(_is_late(deliveries, now), ~waits_rightly).order_by(deliveries.c.id)
     for row in conn.execute(query):
-        said = f"has been {row.state} for more than a day"
+        why = ": it cannot be rechecked" if (row.reason or "").startswith(UNCHECKED) else ""
+        said = f"has been {row.state} for more than a day{why}"
         yield Finding("overdue", row.key, row.destination, row.lane, row.id, to_aware(row.created_at), said)
 
 
-def _is_late(before: datetime) -> ColumnElement[bool]:
-    """Neither over nor waiting for its hour: tried already, or due for a day."""
-    columns = deliveries.c
-    tried = or_(columns.attempt > 0, columns.not_before < before)
-    return and_(columns.state.in_(("pending", "claimed", "sending", "ambiguous")), tried)
+def _is_late(rows: FromClause, now: datetime) -> ColumnElement[bool]:
+    """Queued a day ago, and tried already, or due for a day, or not to be rechecked, which uses up no attempts."""
+    columns, at, before = rows.c, to_naive(now), to_naive(now - OVERDUE_AFTER)
+    reason = func.coalesce(columns.reason, "")
+    tried = or_(columns.attempt > 0, columns.not_before < before, reason.startswith(UNCHECKED))
+    gathered = or_(columns.gather_at.is_(None), columns.gather_at < before)
+    has_hours = and_(reason.startswith(FOR_HOURS), columns.not_before >= at)
+    return and_(columns.state.in_(UNFINISHED), columns.created_at < before, tried, gathered, ~has_hours)
 
 
 def _words(receipt: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pql.settings import Settings
 from pql.settings.model import Day
 from pql.types import Alert
 
+FOR_HOURS = "waits for working hours"  # how the reason begins
 _WEEK = 8  # days to look ahead: a whole week, and today if its moment has passed
 _DAYS = get_args(Day)
 
@@ -66,7 +67,7 @@ class Rhythm:
         if local.weekday() in self.hours.days and self.hours.opens <= local.time() < self.hours.closes:
             return None
         at = next_at(now, self.hours.days, self.hours.opens, zone)
-        return Wait(at, f"waits for working hours{f' of {person}' if person else ''}: {_said(at, zone)}")
+        return Wait(at, f"{FOR_HOURS}{f' of {person}' if person else ''}: {_said(at, zone)}")
 
     def _zone(self, person: str) -> ZoneInfo:
         return self.zones.get(person.lower(), self.zone)
