@@ -294,6 +294,21 @@ def test_find_in_a_thread(workspace, loopback, destination, make_order) -> None:
     assert loopback.asked("conversations.replies")[0].body["ts"] == "9.0"
 
 
+def test_find_what_its_thread_did_not_take(workspace, loopback, destination, make_order) -> None:
+    """A locked or deleted thread sends an answer into the channel; if that answer is lost it is looked for there."""
+    thread = {"channel": "C0PQLMID0", "ts": "9.0"}
+    refused = loopback.answer({"ok": False, "error": "restricted_action_thread_locked"})
+    workspace.fail["chat.postMessage"] = [refused, loopback.answer(hang_up=True)]
+    assert destination.send(make_order(thread=thread)).outcome == "ambiguous"
+    workspace.pages = [history({"ts": "9.0"}), history(ours("key-1", "9.5"), {"ts": "9.0"})]
+    assert destination.find(make_order(thread=thread)).receipt == {"channel": "C0PQLMID0", "ts": "9.5"}
+    workspace.fail["conversations.replies"] = [loopback.answer({"ok": False, "error": "thread_not_found"})]
+    workspace.pages = [history(ours("key-1", "9.5"), {"ts": "9.0"})]
+    assert destination.find(make_order(thread=thread)).outcome == "delivered"
+    workspace.pages = [history({"ts": "9.0"}), history({"ts": "9.0"})]
+    assert destination.find(make_order(thread=thread)).outcome == "not_sent"
+
+
 def test_find_that_cannot_tell_stays_ambiguous(workspace, loopback, destination, make_order) -> None:
     """A history that may not be read, or is too long, never turns into a second message."""
     workspace.fail["conversations.history"] = [loopback.answer({"ok": False, "error": "not_in_channel"})]

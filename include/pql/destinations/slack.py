@@ -62,20 +62,33 @@ class SlackDestination:
         return Result("delivered", receipt=_receipt(order, posted))
 
     def find(self, order: Order) -> Result:
-        """Look for the order's key in the channel's (or thread's) metadata; any trouble leaves it ambiguous."""
+        """Look for the order's key in the metadata of its thread and channel; any trouble leaves it ambiguous."""
         if order.kind == slack_retract.KIND:
             return slack_retract.find(self._slack, order)
-        since = datetime.fromisoformat(order.alert.as_of).timestamp() - _LOOK_BACK_MARGIN_S
         try:
-            channel, thread_ts = self._place(order)
-            channel_id = self._slack.channel_id(channel)
-            known = frozenset(str(w["ts"]) for w in order.witnesses if w.get("channel") == channel_id)
-            posted = self._slack.find_delivery(channel_id, order.key, since=since, thread_ts=thread_ts, witnesses=known)
+            posted = self._found(order)
         except SlackError as error:
             return Result("ambiguous", reason=error.reason, retry_after_s=error.retry_after_s)
         if posted is None:
             return Result("not_sent", reason="not in the channel's history")
         return Result("delivered", receipt=_receipt(order, posted))
+
+    def _found(self, order: Order) -> Posted | None:
+        """Where it stands, None if surely nowhere: what a thread did not take was said in the channel."""
+        since = datetime.fromisoformat(order.alert.as_of).timestamp() - _LOOK_BACK_MARGIN_S
+        channel, thread_ts = self._place(order)
+        channel_id = self._slack.channel_id(channel)
+        known = frozenset(str(w["ts"]) for w in order.witnesses if w.get("channel") == channel_id)
+        if thread_ts:
+            try:
+                posted = self._slack.find_delivery(channel_id, order.key, since=since, thread_ts=thread_ts)
+            except SlackError as error:
+                if error.code not in THREAD_CODES:
+                    raise
+                posted = None
+            if posted is not None:
+                return posted
+        return self._slack.find_delivery(channel_id, order.key, since=since, witnesses=known)
 
     def _message(self, order: Order) -> dict[str, object]:
         channel, thread_ts = self._place(order)
