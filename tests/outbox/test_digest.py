@@ -12,6 +12,7 @@ import pytest
 
 from pql import outbox, store
 from pql.outbox import Rhythm
+from pql.outbox.choosing import Choice, meant
 from pql.outbox.digest import gather_due
 from pql.store import blocks
 from pql.types import Result
@@ -142,6 +143,18 @@ def test_what_is_suppressed_by_hand_before_is_not_gathered(world: Any) -> None:
     world.clock.turn(days=1)
     world.deliver(rhythm=MORNING)
     assert shown(world.remote.orders[0]) == ["Org:3", "Org:2"]
+
+
+def test_a_table_is_suppressed_with_its_messages(world: Any) -> None:
+    """PRODUCT-A5: who stops a table does not mean its messages one by one; what would be stopped is listed."""
+    queue(world, 3, hold=True)
+    (table,) = gather(world)
+    world.qualifies("org:9")
+    with store.writing(world.engine) as conn:
+        assert [each.id for each in meant(conn, "suppress", Choice((table,)))] == [3, 2, 1, table]
+        assert outbox.suppress(conn, [table], reason="no", now=world.clock()) == 4
+    assert world.deliver().states == {"delivered": 1}
+    assert [each.state for each in world.all()] == ["suppressed"] * 4 + ["delivered"]
 
 
 def test_a_person_can_send_one_before_the_digest(world: Any) -> None:

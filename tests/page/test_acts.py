@@ -83,6 +83,15 @@ def test_the_hottest_silent_openings_are_released(site: Site) -> None:
     assert re.findall(r'<td class="right score">(\d+)', site.html("/openings")) == ["30"]
 
 
+def test_what_is_released_waits_for_working_hours(site: Site) -> None:
+    """PRODUCT-A5: a click at night pings nobody at night; the task needs nobody awake."""
+    settings = next(site.folder.rglob("settings.yaml"))
+    settings.write_text(settings.read_text() + 'working_hours: {opens: "08:00", closes: "18:00"}\n')
+    site.post("/openings/release-top", site.token("/openings"), top=1)
+    released = [row for row in site.ledger()["deliveries"] if row["state"] == "pending"]
+    assert {row["kind"]: row["reason"] is not None for row in released} == {"slack": True, "crm_task": False}
+
+
 def test_the_same_opening_released_twice_is_released_once(site: Site) -> None:
     """A second click, or a second person, finds nothing to do."""
     ids, token = re.findall(r'name="id" value="(\d+)"', site.html("/openings")), site.token("/openings")

@@ -111,9 +111,24 @@ def release_held(
 
 
 def suppress(conn: Connection, ids: Collection[int], *, reason: str, now: datetime) -> int:
-    """Stop deliveries for good, with the reason; return how many. Those on their way or over are left alone."""
-    wanted = [deliveries.c.id.in_(sorted(ids)), deliveries.c.state.in_(AT_REST)]
+    """Stop deliveries for good, with the reason; return how many. Those on their way or over are left alone.
+
+    With a table goes what waits to stand in its thread: else each of its messages would come by itself.
+    """
+    wanted = [deliveries.c.id.in_(sorted({*ids, *listed_under(conn, ids)})), deliveries.c.state.in_(AT_REST)]
     return _change(conn, wanted, state="suppressed", reason=reason, finished_at=to_naive(now))
+
+
+def listed_under(conn: Connection, ids: Collection[int]) -> tuple[int, ...]:
+    """Return what waits, unsent, for those tables among `ids` that nobody has in hand and that have not gone out."""
+    table = deliveries.alias("listed_in")
+    query = (
+        select(deliveries.c.id)
+        .join(table, table.c.id == deliveries.c.thread_of)
+        .where(table.c.id.in_(sorted(ids)), threads.is_table(table), table.c.state.in_(AT_REST))
+        .where(deliveries.c.state == "pending", deliveries.c.sent_at.is_(None))
+    )
+    return tuple(conn.execute(query).scalars())
 
 
 def retry(conn: Connection, ids: Collection[int], *, now: datetime) -> int:

@@ -35,13 +35,15 @@ class Choice:
 def meant(conn: Connection, action: Action, choice: Choice) -> tuple[Delivery, ...]:
     """Return the deliveries the act would change, the newest first; those on their way or over are none of them.
 
+    A table is suppressed with what waits to stand in its thread, which comes before it here.
+
     Raises ValueError if the choice says neither numbers nor a state, or a state the act does not change.
     """
     if not choice.says_which:
         raise ValueError("say which deliveries: their numbers, or a state")
     if choice.state and choice.state not in MAY_BE[action]:
         raise ValueError(f"state `{choice.state}`: {action} is for those that are {', '.join(MAY_BE[action])}")
-    return by_hand.list_deliveries(
+    found = by_hand.list_deliveries(
         conn,
         states=(choice.state,) if choice.state else MAY_BE[action],
         destination=choice.destination or None,
@@ -49,6 +51,9 @@ def meant(conn: Connection, action: Action, choice: Choice) -> tuple[Delivery, .
         since=choice.since,
         ids=choice.ids or None,
     )
+    known = {each.id for each in found}
+    listed = {*by_hand.listed_under(conn, known)} - known if action == "suppress" else set()
+    return (*by_hand.list_deliveries(conn, ids=listed), *found) if listed else found
 
 
 def act(conn: Connection, action: Action, choice: Choice, *, reason: str, by: str, now: datetime) -> int:

@@ -5,12 +5,13 @@ All of it goes through the outbox's own functions, as `pql deliveries` and `pql 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse
 from pydantic import Field
+from sqlalchemy import Connection
 
 from pql import outbox
 from pql.page.acting import Editor
@@ -44,7 +45,7 @@ def router(editor: Callable[..., Any]) -> APIRouter:
 
     @api.post("/openings/release")
     def release_silent(ids: Ids, by: Editor = Depends(editor)) -> RedirectResponse:
-        return by.act("release_silent", {"openings": ids}, lambda ledger: _release(ledger, by, episode_ids=ids))
+        return _release(by, {"openings": ids}, episode_ids=ids)
 
     @api.post("/openings/release-top")
     def release_top(
@@ -53,11 +54,17 @@ def router(editor: Callable[..., Any]) -> APIRouter:
         by: Editor = Depends(editor),
     ) -> RedirectResponse:
         about = {"top": top, "definition": definition}
-        which = {"top": top, "definition": definition or None}
-        return by.act("release_silent", about, lambda ledger: _release(ledger, by, **which))
+        return _release(by, about, top=top, definition=definition or None)
 
     return api
 
 
-def _release(ledger: Any, by: Editor, **which: Any) -> int:
-    return len(outbox.release_silent(ledger, now=by.now, **which).episode_ids)
+def _release(by: Editor, about: Mapping[str, Any], **which: Any) -> RedirectResponse:
+    """Digests and working hours hold for what is released, too."""
+    with by.wiring.open_project() as project:
+        rhythm = outbox.rhythm(project.settings)
+
+    def change(ledger: Connection) -> int:
+        return len(outbox.release_silent(ledger, now=by.now, rhythm=rhythm, **which).episode_ids)
+
+    return by.act("release_silent", about, change)
