@@ -172,6 +172,18 @@ def test_the_last_attempt_is_looked_for_before_it_is_called_dead(world: Any, las
     assert (world.only().state, len(world.remote.orders)) == (state, 7)
 
 
+def test_what_nobody_can_be_asked_about_ends_with_what_failed(world: Any) -> None:
+    """A receiver that answers 500 for a day: the reason says so, not only that nobody could look."""
+    world.qualifies("org:1")
+    world.remote.script = [Result("ambiguous", reason="zapier answered 500")] * 7
+    world.remote.find = lambda order: Result("not_sent", reason="its receiver cannot be asked")
+    for _ in range(9):
+        world.deliver()
+        world.clock.turn(hours=13)
+    assert (world.only().state, len(world.remote.orders)) == ("dead", 7)
+    assert world.only().reason == "gave up after 7 attempts: zapier answered 500; its receiver cannot be asked"
+
+
 def test_what_is_rejected_is_dead_at_once(world: Any) -> None:
     """A rejection is final, its reason kept, and a retry by hand sends it without looking first."""
     world.qualifies("org:1")

@@ -44,7 +44,7 @@ class WebhookDestination:
 
     def find(self, order: Order) -> Result:
         """Nobody can be asked; the same webhook-id again is safe, as receivers drop what they have seen."""
-        return Result("not_sent", reason="sent again with the same webhook-id")
+        return Result("not_sent", reason="its receiver cannot be asked whether it arrived")
 
 
 def payload(order: Order) -> str:

@@ -97,6 +97,8 @@ class Checking:
             # not there yet proves nothing while a slow request can still land
             reason = f"not there yet; a slow request can still land until {quiet_until:%H:%M:%S} UTC"
             return self.settling.put_back(claim, "ambiguous", quiet_until, reason, maybe_sent=True, counts=False)
+        if found.outcome == "not_sent" and claim.reason and not destination.quiet_s:
+            found = replace(found, reason=f"{claim.reason}; {found.reason}")  # what failed says more than the search
         if found.outcome != "not_sent" or is_over(claim.attempt):
             return self.settling.ending(claim, found, destination.pace, looked=True)
         return None

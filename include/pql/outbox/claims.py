@@ -60,6 +60,7 @@ class Claim:
     created_at: datetime
     retracts: int | None = None  # the delivery it takes back
     says_anew: bool = False  # something else, or to somebody else, than the row says
+    reason: str | None = None  # why the attempt before it, if any, was not the last
     listing: Listing | None = None  # what it shows if it is a table of others; made anew for each attempt
 
     @property
@@ -254,4 +255,5 @@ def as_claim(row: Row[Any]) -> Claim:
         retracts=row.retracts,
         sent_at=to_aware(row.sent_at),
         created_at=to_aware(row.created_at),
+        reason=row.reason,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from pql.outbox import claims, pace
 from pql.outbox.backoff import (
+    LAST_ATTEMPT,
     RETRY_AFTER,
     THROTTLED_FOR_AT_MOST,
     is_over,
@@ -160,7 +161,7 @@ def _holding(back: Ending, place: str, until: datetime) -> Ending:
 
 
 def _gave_up(claim: Claim, result: Result) -> str:
-    return f"gave up after {claim.attempt} attempts: {result.reason or result.outcome}"
+    return f"gave up after {min(claim.attempt, LAST_ATTEMPT)} attempts: {result.reason or result.outcome}"
 
 
 def _unclear(claim: Claim, result: Result) -> str:
