@@ -35,7 +35,7 @@ from pql.settings import Settings
 from pql.store.instants import to_aware
 from pql.store.tables import deliveries, delivery_causes, episodes
 
-REST_S = 60.0  # who found nothing to do looks again after so long at the earliest
+REST_S = 300.0  # who found nothing to do looks again so much later, as `deliver` does, or when something was decided
 AT_MOST_S = 6 * 86_400.0  # by then everything has to be over
 SETTINGS = Settings.model_validate(
     {
@@ -246,6 +246,7 @@ class _Run:
             wave = self.plan.waves[self.waves]
             self.waves += 1
             self.answers |= decide(self.engine, wave, self.company, self.clock())
+            self.rested_at_s = -REST_S
 
     def _state(self, id: int) -> str:
         with store.reading(self.engine) as conn:

@@ -10,11 +10,14 @@ from tests.chaos import plan
 from tests.chaos.soak import soak
 
 DELIVERIES = 200
+# Its weather has lost and late answers, outages and no row that is refused for good: of such a one the ledger may not
+# say that it perhaps arrived (tests/faults/test_refused_after_all.py).
+SEED = 4
 
 
 def test_a_small_soak_leaves_no_anomaly(ledger_url: str, tmp_path: Path) -> None:
     """PRODUCT-A5: what was decided has its one effect, through kills, freezes and a sandbox that misbehaves."""
-    outcome = soak(plan.make(1, DELIVERIES), ledger_url, tmp_path)
+    outcome = soak(plan.make(SEED, DELIVERIES), ledger_url, tmp_path)
     assert [str(each) for each in outcome.anomalies] == []
     assert sum(outcome.states.values()) == DELIVERIES
     assert outcome.states["delivered"] > 0.9 * DELIVERIES
