@@ -93,6 +93,15 @@ def test_a_digest_waits_and_is_one_table(world: Any) -> None:
     assert world.deliver(rhythm=MORNING).states == {}
 
 
+def test_a_batch_does_not_wait_for_what_is_gathered_elsewhere(world: Any) -> None:
+    """A drain of certain ids gathers nothing, so it ends at once, and the next look gathers."""
+    queue(world, 1, options=DIGEST)
+    world.clock.turn(days=1)
+    before = world.clock()
+    assert world.deliver(only=[world.only().id], rhythm=MORNING).states == {}
+    assert world.clock() == before
+
+
 def test_one_account_needs_no_table(world: Any) -> None:
     """A digest of one is that one's message; an empty one is nothing."""
     queue(world, 1, options=DIGEST)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import time
 from typing import Any
 
 import pytest
 from tests.outbox.test_retract import taken_back
 
 from pql import outbox, store
+from pql.outbox import Rhythm
 from pql.outbox.follow_ups import happened_behind
+from pql.outbox.rhythm import Hours
 from pql.plays.model import Merged
 from pql.qualification.model import Decisions, OccurrenceOpened
 from pql.store import decisions, runs
+from pql.types import UserError
 
 
 def moves(world: Any, account: str, *, lane: str = "slack:#pql", hold: bool = False, **options: Any) -> None:
@@ -108,3 +112,23 @@ def test_another_definition_announces_anew(world: Any) -> None:
     world.clock.turn(days=3)
     world.qualifies("org:1", definition="e", subject="user:e")
     assert world.all()[1].thread_of is None
+
+
+def test_two_messages_never_wait_for_each_other(world: Any) -> None:
+    """What a storm held is released under a follow-up that waits; when that one's hours begin it goes first."""
+    world.qualifies("org:1", hold=True)
+    moves(world, "org:1")
+
+    def refused(_claim: Any) -> None:
+        raise UserError("HubSpot refuses the token")
+
+    world.deliver(recheck=refused)
+    with store.writing(world.engine) as conn:
+        outbox.release_held(conn, now=world.clock())
+    held, follow_up = world.all()
+    assert held.thread_of == follow_up.id
+    world.clock.turn(hours=2)
+    hours = Rhythm(hours=Hours(range(5), time(9), time(18)))
+    assert world.deliver(rhythm=hours).states == {"waiting": 1}
+    world.clock.turn(hours=8)
+    assert world.deliver(rhythm=hours).states == {"delivered": 2}

@@ -217,7 +217,8 @@ class Drain:
             ~claims.waits_for_thread(),
         ]
         if self._only is not None:
-            wanted.append(deliveries.c.id.in_(sorted(self._only)))
+            # what is to be gathered is not gathered here: to wait for it would be to wait for nothing
+            wanted += [deliveries.c.id.in_(sorted(self._only)), deliveries.c.gather_at.is_(None)]
         query = (
             select(deliveries.c.destination, deliveries.c.lane, func.min(deliveries.c.not_before).label("at"))
             .where(*wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import Connection, and_, exists, or_, select, true
 
 from pql.plays.model import Kind
 from pql.store.tables import deliveries, delivery_causes, episodes, occurrences
@@ -14,12 +14,19 @@ OVER = ("dead", "suppressed")
 
 
 def first_message(
-    conn: Connection, happened: Collection[int], *, destination: str, kind: Kind, lane: str
+    conn: Connection,
+    happened: Collection[int],
+    *,
+    destination: str,
+    kind: Kind,
+    lane: str,
+    not_under: int | None = None,
 ) -> int | None:
     """Return the first Slack message, in that lane, of the stay in which the occurrences happened (SEM-D5).
 
     None where there is none: the stay was silent, was over by then, spoke elsewhere, or its message never arrived or
-    was taken back. Then the follow-up stands by itself, or under what was said within 24 hours.
+    was taken back. Then the follow-up stands by itself, or under what was said within 24 hours. So it does where that
+    message waits to answer under `not_under`, the follow-up itself: each would wait for the other.
     """
     if kind != "slack" or not happened:
         return None
@@ -32,6 +39,7 @@ def first_message(
         or_(stay.closed_as_of.is_(None), stay.closed_as_of >= event.opened_as_of),
         or_(stay.silent_reason.is_(None), stay.released_at.is_not(None)),
     )
+    goes_first = or_(columns.thread_of.is_(None), columns.thread_of != not_under) if not_under else true()
     is_taken_back = exists().where(taken_back.c.retracts == columns.id, taken_back.c.state.not_in(OVER))
     return conn.execute(
         select(columns.id)
@@ -46,6 +54,7 @@ def first_message(
             columns.state.in_(_STANDS),
             columns.gather_at.is_(None),
             ~is_taken_back,
+            goes_first,
         )
         .order_by(columns.id)
         .limit(1)

@@ -52,7 +52,7 @@ def parent_of(conn: Connection, row: Row[Any], *, now: datetime) -> int | None:
     """Return what the delivery of this row is to answer under at `now`; in a digest, no stay of long ago."""
     said_in = {name: getattr(row, name) for name in ("destination", "kind", "lane")}
     happened = () if row.options.get("how") == "digest" else follow_ups.happened_behind(conn, row.id)
-    first = follow_ups.first_message(conn, happened, **said_in)
+    first = follow_ups.first_message(conn, happened, **said_in, not_under=row.id)
     return parent(conn, account_key=row.account_key, **said_in, now=now) if first is None else first
 
 
