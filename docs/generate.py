@@ -28,7 +28,7 @@ GROUPS = {  # heading → modules of the commands, in the order in which one mee
     "Writing a definition": ("authoring", "new", "preview"),
     "From sources to decisions": ("computing",),
     "Why": ("inspecting",),
-    "From the outbox to people": ("alerting", "deliveries", "reconcile"),
+    "From the outbox to people": ("alerting", "deliveries", "storms", "reconcile"),
     "Keeping house": ("prune", "forget"),
 }
 LEDGER = """What the project remembers, in SQLite or PostgreSQL: scores can be computed again from the
