@@ -10,7 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import insert, select, update
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
+
+from pql import store
+from pql.store.tables import deliveries, discrepancies
 
 ANN = "ann-of-acme-4711"
 MAIL = "Ann.Lee@acme.test"
@@ -125,3 +129,26 @@ def test_an_account_of_one_is_erased_with_its_person(story: Story, pql: Any) -> 
     assert story.deliver() == {}
     left = everything(story)
     assert [name for name in ("solo-user-1", "solo@gmail.com", "so lo") if name in left] == []
+
+
+def test_the_table_that_listed_them_is_named_and_no_key_of_theirs_is_kept(story: Story, pql: Any) -> None:
+    """A digest stands in Slack with their name in it; what a reconciliation noted leads to nobody any more."""
+    story.happens("solo-user-1", *days_before(T0 + 2 * DAY, 3, 2, 1), mail="solo@gmail.com", name="So Lo")
+    story.run("nightly", T0 + 2 * DAY)
+    engine = store.connect(story.paths.ledger)
+    with store.writing(engine) as conn:
+        is_theirs = (deliveries.c.account_key == "user:solo-user-1") & (deliveries.c.kind == "slack")
+        row = conn.execute(select(deliveries).where(is_theirs)).one()
+        about = {"account_key": "table:slack:#x", "subject_key": "table:slack:#x", "key": "pql-table", "alert": {}}
+        gone_out = {"state": "delivered", "receipt": {"channel": "C1", "ts": "7.7"}, "id": 900}
+        conn.execute(insert(deliveries).values({**row._mapping, **about, **gone_out}))
+        conn.execute(update(deliveries).where(is_theirs).values(thread_of=900))
+        at = {name: row.created_at for name in ("happened_at", "found_at", "seen_at")}
+        noted = {"what": "overdue", "about": row.key, "destination": "slack", "place": "", "detail": ""}
+        conn.execute(insert(discrepancies).values(**noted, **at, delivery_id=row.id))
+    engine.dispose()
+    done = pql(*words(story), "solo-user-1", "--yes")
+    assert 'slack (slack): {"channel": "C1", "ts": "7.7"}' in done.out
+    (difference,) = story.ledger()["discrepancies"]
+    assert difference["about"].startswith("erased:")
+    assert row.key not in everything(story)

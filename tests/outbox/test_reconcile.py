@@ -166,3 +166,16 @@ def test_a_failed_attempt_that_waits_for_monday_is_not_overdue(world: Any) -> No
     assert world.deliver(rhythm=rhythm).states == {"waiting": 1}
     world.clock.turn(hours=30)
     assert reconciled(world, Shelf()).findings == ()
+
+
+def test_who_was_forgotten_is_no_effect_without_a_decision(world: Any) -> None:
+    """The message stands there still, under a key that the ledger had to drop; ops were told where it is."""
+    world.qualifies("org:1")
+    world.deliver()
+    stands = {"channel": "C1", "ts": "1.5"}
+    with store.writing(world.engine) as conn:
+        conn.execute(update(deliveries).values(key="erased:0f:1", receipt={**stands, "thread_ts": "1.0"}))
+    there = (Standing("pql-1", "C1", world.clock(), stands), Standing("erased:0f:1", "C1", world.clock(), stands))
+    assert reconciled(world, Shelf(ReadBack(there, {}, frozenset({"C1"})))).findings == ()
+    foreign = Standing("pql-2", "C1", world.clock(), {"channel": "C1", "ts": "2.5"})
+    assert [each.what for each in reconciled(world, Shelf(ReadBack((foreign,)))).findings] == ["unknown"]

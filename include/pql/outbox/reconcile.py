@@ -21,12 +21,14 @@ from pql.store import discrepancies
 from pql.store.discrepancies import Finding, Recorded
 from pql.store.engine import deciding, reading
 from pql.store.instants import to_aware, to_naive
+from pql.store.said import ERASED_KEY
 from pql.store.tables import deliveries, delivery_causes, episodes, runs
 from pql.types import Expected, ReadBack, Reader, Standing
 
 OVERDUE_AFTER = timedelta(days=1)
 WITH_KEYS = ("slack", "crm_task")  # what leaves an effect of its own that carries the delivery's key
 _IN_CHUNKS = 500
+_Place = tuple[str, str | None, str | None, str | None]  # destination, channel and time, or task
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def reconcile(
         keys = {each.key for back in backs.values() for each in back.standing}
         keys |= {key for back in backs.values() for key in back.gone}
         rows = _rows(conn, keys)
-        found = [finding for name, back in backs.items() for finding in _differences(name, back, rows)]
+        forgotten = _forgotten(conn)
+        found = [finding for name, back in backs.items() for finding in _differences(name, back, rows, forgotten)]
         found += [*_undelivered(conn, since), *_overdue(conn, now)]
         read = {(name, place) for name, back in backs.items() for place in back.read}
         recorded = discrepancies.record(conn, found, read=read, since=since, oldest=oldest, now=now)
@@ -98,9 +101,22 @@ def _rows(conn: Connection, keys: Collection[str]) -> dict[str, Row[Any]]:
     return found
 
 
-def _differences(name: str, back: ReadBack, rows: Mapping[str, Row[Any]]) -> Iterator[Finding]:
+def _forgotten(conn: Connection) -> set[_Place]:
+    """Where the effects stand whose delivery is about somebody who was forgotten: the ledger dropped their keys."""
+    columns = deliveries.c
+    query = select(columns.destination, columns.receipt).where(columns.key.startswith(ERASED_KEY))
+    return {_place(row.destination, row.receipt) for row in conn.execute(query) if row.receipt}
+
+
+def _place(destination: str, receipt: Mapping[str, Any]) -> _Place:
+    return destination, receipt.get("channel"), receipt.get("ts"), receipt.get("task")
+
+
+def _differences(
+    name: str, back: ReadBack, rows: Mapping[str, Row[Any]], forgotten: Collection[_Place]
+) -> Iterator[Finding]:
     standing: dict[str, list[Standing]] = defaultdict(list)
-    for each in back.standing:
+    for each in _about_somebody(name, back, rows, forgotten):
         standing[each.key].append(each)
     for key, place in back.gone.items():
         row = rows.get(key)
@@ -119,6 +135,14 @@ def _differences(name: str, back: ReadBack, rows: Mapping[str, Row[Any]]) -> Ite
         elif _is_undue(row):
             said = f"stands there, and the ledger says {row.state}: {_words(first.receipt)}"
             yield Finding("undue", key, name, first.place, row.id, first.at, said)
+
+
+def _about_somebody(
+    name: str, back: ReadBack, rows: Mapping[str, Row[Any]], forgotten: Collection[_Place]
+) -> Iterator[Standing]:
+    for each in back.standing:
+        if each.key in rows or _place(name, each.receipt) not in forgotten:
+            yield each
 
 
 def _is_undue(row: Row[Any]) -> bool:

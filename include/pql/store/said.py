@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, null, select, update
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, episodes
 
+ERASED_KEY = "erased:"  # how the keys begin of deliveries about who was forgotten
 OVER = ("delivered", "dead", "suppressed")
 PEOPLE = {"champions": [], "reasons": [], "owner_email": "", "owner_name": "", "next_step": "", "flags": []}
 

@@ -16,9 +16,10 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Engine, RowMapping, String, Table, and_, delete, null, select, update
 
 from pql.lake.forgetting.traces import ERASED, Traces, pattern
+from pql.outbox.threads import TABLE
 from pql.store.instants import to_naive
-from pql.store.said import OVER, PEOPLE
-from pql.store.tables import blocks, deliveries, episodes, metadata, occurrences
+from pql.store.said import ERASED_KEY, OVER, PEOPLE
+from pql.store.tables import blocks, deliveries, discrepancies, episodes, metadata, occurrences
 
 REASON = "forgotten"
 _KEYED = ("subject_key", "account_key")
@@ -35,14 +36,14 @@ def find(conn: Connection, traces: Traces) -> dict[str, int]:
 
 
 def sent(conn: Connection, traces: Traces) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """(destination, kind, receipt) of what went out and may name them."""
+    """(destination, kind, receipt) of what went out and may name them: also the tables that listed them."""
     scrub = _Scrub(traces, ERASED)
-    rows = (row for table, row in _rows(conn, [deliveries]) if row["receipt"])
-    return [
-        (row["destination"], row["kind"], row["receipt"])
-        for row in rows
-        if _is_theirs(deliveries, row, traces) or scrub.changes(deliveries, row)
-    ]
+    rows = [row for _, row in _rows(conn, [deliveries])]
+    theirs = {row["id"] for row in rows if _is_theirs(deliveries, row, traces)}
+    listed_in = {row["thread_of"] for row in rows if row["id"] in theirs}
+    theirs |= {row["id"] for row in rows if row["id"] in listed_in and row["account_key"].startswith(TABLE)}
+    named = (row for row in rows if row["id"] in theirs or scrub.changes(deliveries, row))
+    return [(row["destination"], row["kind"], row["receipt"]) for row in named if row["receipt"]]
 
 
 def erase(conn: Connection, traces: Traces, *, now: datetime) -> dict[str, int]:
@@ -50,7 +51,7 @@ def erase(conn: Connection, traces: Traces, *, now: datetime) -> dict[str, int]:
 
     What waits to be sent about them is suppressed; an open stay of theirs ends.
     """
-    word = f"erased:{secrets.token_hex(8)}"
+    word = f"{ERASED_KEY}{secrets.token_hex(8)}"
     scrub = _Scrub(traces, word)
     done: Counter[str] = Counter()
     for table, row in list(_rows(conn)):
@@ -66,6 +67,9 @@ def erase(conn: Connection, traces: Traces, *, now: datetime) -> dict[str, int]:
         if values:
             conn.execute(update(table).where(here).values(values))
             done[table.name] += 1
+        if table is deliveries and "key" in values:
+            about = discrepancies.c.about == row["key"]  # made of whom it is about
+            conn.execute(update(discrepancies).where(about).values(about=values["key"]))
     return dict(done)
 
 
