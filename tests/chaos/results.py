@@ -43,6 +43,12 @@ def merged(row: Row, results: Mapping[str, Result]) -> Result:
     return results.get(row.name, NOT_RUN)
 
 
+def replaced(old: Result, new: Result) -> Result:
+    """Which of the two is kept: the new one, unless it passed in part only and the old one was whole or failed."""
+    is_part = new.state.startswith("passed,") or new.state == NOT_RUN.state
+    return old if is_part and old.state in ("passed", "failed") else new
+
+
 def read(path: Path = KEPT) -> dict[str, Result]:
     """What earlier calls have kept, nothing if there is nothing."""
     if not path.exists():

@@ -31,7 +31,8 @@ def main() -> int:
         bar.begin(number, row)
         told, seeds = _run(row, chosen, on, bar)
         failed |= not told.state.startswith("passed")
-        known[row.name] = Result(told.state, date, told.ledgers, told.figures, seeds, on_what)
+        new = Result(told.state, date, told.ledgers, told.figures, seeds, on_what)
+        known[row.name] = results.replaced(results.merged(row, known), new)
         bar.end(row, told)
         if not chosen.no_page:
             results.write(ROWS, known)

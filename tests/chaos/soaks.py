@@ -40,11 +40,9 @@ def run(seeds: Sequence[int], on: Sequence[str], deliveries: int, minutes: float
 def told(done: Sequence[Soaked], wanted: int, deliveries: int) -> Told:
     """What so many soaks of the wanted ones come to: failed if any judge found anything, and then by which seed."""
     found = [f"seed {seed} on {LEDGERS[on]}: {each}" for seed, on, outcome in done for each in outcome.anomalies]
-    state = "failed" if found else "passed"
-    if len(done) < wanted and not found:
-        state = f"passed, {len(done)} of {wanted} soaks in the time given"
-    elif deliveries < FULL and not found:
-        state = "passed at a smaller size"
+    left_out = [f"{len(done)} of {wanted} soaks in the time given"] if len(done) < wanted else []
+    left_out += ["at a smaller size"] if deliveries < FULL else []
+    state = "failed" if found else ", ".join(["passed", *left_out])
     ran_on = tuple(name for each, name in LEDGERS.items() if any(on == each for _, on, _ in done))
     return Told(state, ran_on, _figures(done, deliveries), "\n".join(found))
 

@@ -93,10 +93,20 @@ def test_fewer_or_smaller_soaks_than_promised_do_not_simply_pass() -> None:
     done = [(1, "sqlite", outcome())]
     assert soaks.told(done, 1, soaks.FULL).state == "passed"
     assert soaks.told(done, 40, soaks.FULL).state == "passed, 1 of 40 soaks in the time given"
-    assert soaks.told(done, 1, 1000).state == "passed at a smaller size"
+    assert soaks.told(done, 1, 1000).state == "passed, at a smaller size"
 
 
 @pytest.mark.parametrize("kind", LEDGERS)
 def test_there_is_a_ledger_of_each_kind_to_soak(kind: str) -> None:
     """They are asked for by name."""
     assert callable(getattr(ledgers, kind))
+
+
+def test_a_smaller_success_does_not_paint_over_what_a_larger_run_found() -> None:
+    """Nor does a part of a row: only what was run whole, or failed, takes the place of another result."""
+    whole, part, failed = (Result(state, "2026-03-02") for state in ("passed", "passed, at a smaller size", "failed"))
+    assert results.replaced(failed, part) == failed
+    assert results.replaced(whole, part) == whole
+    assert results.replaced(part, part) == results.replaced(results.NOT_RUN, part) == part
+    assert results.replaced(failed, whole) == whole
+    assert results.replaced(whole, failed) == failed
