@@ -61,7 +61,7 @@ def deliver(
     5 seconds or after `max_seconds`; what is then still claimed is given back. A destination that fails five times in
     a row is left alone until the next call. Several may run at once.
 
-    `recheck` is asked about every row at most 5 seconds before it is sent (SEM-W4), about many at once if it can
+    `recheck` is asked about every row at most 10 seconds before it is sent (SEM-W4), about many at once if it can
     (`checking.BatchRecheck`). What has waited for a digest or for working hours is gathered first, unless certain ids
     are asked for; `rhythm` says when people are at work, and how many messages make a table. `clock` is read, `recheck`
     asked and `boundary` told by several threads; `sleep` is called by the caller's alone, and only while no request is

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, false, func, select, update
 
+from pql.outbox import threads
 from pql.outbox.by_hand import list_held, release_held
 from pql.outbox.digest import DIGEST, gather
 from pql.store.instants import to_aware, to_naive
@@ -117,7 +118,7 @@ def approve(conn: Connection, run_id: int, *, who: str, why: str, origin: Origin
     def send() -> int:
         count = release_held(conn, now=now, run_id=run_id)
         columns = deliveries.c
-        loose = [columns.thread_of.is_(None), columns.sent_at.is_(None)]
+        loose = [columns.thread_of.is_(None), columns.sent_at.is_(None), ~threads.is_table(deliveries)]
         messages = [columns.run_id == run_id, columns.state == "pending", columns.kind == "slack", *loose]
         conn.execute(update(deliveries).where(*messages).values(gather_at=to_naive(now)))
         return count
