@@ -6,14 +6,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-import pytest
 
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="a refusal ends a delivery as dead and takes away the note that an earlier attempt may have had its effect "
-    "(outbox.settling: maybe_sent is kept only where it was looked for last); so the dead letter says nothing of it",
-)
 def test_a_dead_letter_keeps_the_note_that_it_may_have_been_sent(line: Any) -> None:
     """PRODUCT-A5: the first request lands late, the second is refused: dead, and known to be there perhaps."""
     line.queue(1, "crm_task")

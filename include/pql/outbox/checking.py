@@ -69,11 +69,11 @@ class Checking:
         endings: list[Ending] = []
         unsent: list[Claim] = []
         for claim in claimed:
-            ended = self._found(claim, destination) if claim.maybe_sent else None
-            if ended is None:
-                unsent.append(claim)
+            found = self._found(claim, destination) if claim.maybe_sent else claim
+            if isinstance(found, Claim):
+                unsent.append(found)
             else:
-                endings.append(ended)
+                endings.append(found)
         ready, stopped = self._asked(unsent)
         return ready, self.settling.settle([*endings, *stopped])
 
@@ -85,8 +85,11 @@ class Checking:
         ready, stopped = self._asked([each.claim for each in checked])
         return ready, self.settling.settle(stopped)
 
-    def _found(self, claim: Claim, destination: Destination) -> Ending | None:
-        """How the attempt ends because of an earlier one's effect; None if there is surely none."""
+    def _found(self, claim: Claim, destination: Destination) -> Ending | Claim:
+        """How the attempt ends because of an earlier one's effect; the claim if none is there.
+
+        Where a slow request could have landed since (nobody waited), the claim keeps the note that one may still.
+        """
         assert claim.sent_at is not None
         with reading(self.engine) as conn:
             thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
@@ -101,7 +104,7 @@ class Checking:
             found = replace(found, reason=f"{claim.reason}; {found.reason}")  # what failed says more than the search
         if found.outcome != "not_sent" or is_over(claim.attempt):
             return self.settling.ending(claim, found, destination.pace, looked=True)
-        return None
+        return replace(claim, sent_at=None) if destination.quiet_s else claim
 
     def _asked(self, claims: Sequence[Claim]) -> tuple[list[Checked], list[Ending]]:
         at = self.clock()

@@ -188,7 +188,7 @@ def finish(
     if receipt is not None:
         values["receipt"] = dict(receipt)
     if state != "delivered" and not maybe_sent:
-        values["sent_at"] = None
+        values["sent_at"] = to_naive(claim.sent_at)  # this attempt had no effect; what an earlier one did stays noted
     return _write(conn, claim, values)
 
 
@@ -214,7 +214,7 @@ def put_back(
         **_NO_LEASE,
     }
     if not maybe_sent:
-        values["sent_at"] = None
+        values["sent_at"] = to_naive(claim.sent_at)
     if not counts:
         values["attempt"] = claim.attempt - 1
     return _write(conn, claim, values)
