@@ -7,6 +7,7 @@ and help texts are read from the files as text.
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class OnDemand(TyperGroup):
             return None
         if self._describing:
             return TyperCommand(one.name, help=inspect.cleandoc(one.help))
-        import_module(one.module)
+        _import(one.module)
         group = next((info for info in self.app.registered_groups if info.name == one.name), None)
         if group is not None:
             return get_group_from_info(
@@ -103,6 +104,19 @@ class OnDemand(TyperGroup):
     @commands.setter
     def commands(self, given: Any) -> None:
         pass  # what is registered so far is found again by its name
+
+
+def _import(module: str) -> None:
+    """Import without looking for garbage: a million objects are made, all to stay, and none need be looked at again."""
+    if not gc.isenabled():
+        import_module(module)
+        return
+    gc.disable()
+    try:
+        import_module(module)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _name(info: Any) -> str:
