@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900), pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(2400), pytest.mark.xdist_group("airflow")]
 
 
 def _demo(home: Path) -> str:
@@ -18,7 +18,7 @@ def _demo(home: Path) -> str:
         [sys.executable, "-m", "pql.orchestration.demo", "--exit", "--home", str(home)],
         capture_output=True,
         text=True,
-        timeout=420,
+        timeout=1200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -121,9 +121,10 @@ def is_run_here(command: str) -> bool:
 RUN_HERE = {page: chosen for page, said in commands().items() if (chosen := list(filter(is_run_here, said)))}
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("sandbox")) as server:
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Server]:
+    """One a page: what another page's ledger has sent would be foreign here."""
+    with Server(tmp_path / "sandbox") as server:
         yield server
 
 

@@ -25,7 +25,7 @@ def test_what_runs_in_a_group_of_its_own_is_ended_too(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    airflow._processes.append(parent)
+    airflow._processes["scheduler"] = parent
 
     airflow.stop()
 
