@@ -45,7 +45,7 @@ class Summary:
             ("Opened silently (baseline, old news)", last["silent"], "pql release"),
             *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
             ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
-            ("Differences when receipts are read back", self.differences, "pql reconcile"),
+            ("Receipts that differ when read back", self.differences, "pql reconcile"),
         ]
         lines = ["", f"Summary after {seconds:.0f} s"]
         lines += [f"  {label:<38}{figure:>9,}   {link}" for label, figure, link in rows]
