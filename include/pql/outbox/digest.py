@@ -6,7 +6,6 @@ still be said. The gathered messages answer under it, each with its own key, che
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -16,12 +15,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, exists, select, update
 
 from pql.outbox import threads
+from pql.outbox.adding import add, key_of
 from pql.outbox.rhythm import Rhythm
 from pql.plays.model import load_alert
 from pql.store.engine import reading, writing
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries
-from pql.store.upsert import upsert
 from pql.types import Alert
 
 MANY = "Many at once"
@@ -146,8 +145,10 @@ def _table(conn: Connection, rows: Rows, options: dict[str, Any], title: str, no
     key = _key(first.destination, first.lane, [row.key for row in rows])
     runs = {row.run_id for row in rows}
     about = f"{threads.TABLE}{first.lane}"[:400]
-    statement = upsert(conn, deliveries).values(
+    added = add(
+        conn,
         key=key,
+        now=now,
         run_id=runs.pop() if len(runs) == 1 else None,
         destination=first.destination,
         kind="slack",
@@ -156,19 +157,16 @@ def _table(conn: Connection, rows: Rows, options: dict[str, Any], title: str, no
         lane=first.lane,
         options=options,
         alert=asdict(_alert([load_alert(row.alert) for row in rows], title, about, now)),
-        state="pending",
-        created_at=to_naive(now),
-        not_before=to_naive(now),
     )
-    conn.execute(statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]))
+    if added is not None:
+        return added
     found: int = conn.execute(select(deliveries.c.id).where(deliveries.c.key == key)).scalar_one()
     return found
 
 
 def _key(destination: str, lane: str, members: Sequence[str]) -> str:
     """The table's idempotency key: of what it lists and where, so that gathering the same again makes no second one."""
-    parts = [threads.TABLE, destination, lane, *sorted(members)]
-    return "pql-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+    return key_of(threads.TABLE, destination, lane, *sorted(members))
 
 
 def _alert(listed: Sequence[Alert], title: str, about: str, now: datetime) -> Alert:

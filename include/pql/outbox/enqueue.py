@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from pql.outbox import follow_ups, threads
+from pql.outbox.adding import add, key_of
 from pql.outbox.rhythm import Rhythm, Wait
 from pql.plays.model import Cause, Merged
 from pql.store.decisions import Applied
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes, occurrences
-from pql.store.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def delivery_key(cause: Cause, destination: str, opened_as_of: datetime) -> str:
     >>> delivery_key(cause, "slack", datetime(2026, 1, 1)) == delivery_key(cause, "slack", datetime(2026, 1, 2))
     False
     """
-    parts = [
+    return key_of(
         cause.definition,
         cause.of,
         cause.subject_key,
@@ -81,8 +80,7 @@ def delivery_key(cause: Cause, destination: str, opened_as_of: datetime) -> str:
         cause.play,
         cause.action,
         destination,
-    ]
-    return "pql-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+    )
 
 
 def _without_known(conn: Connection, merged: Merged, applied: Applied) -> list[Cause]:
@@ -116,8 +114,11 @@ def _insert(
 ) -> int | None:
     """The new delivery's id; None if its effect was written before."""
     key = delivery_key(causes[0], merged.destination, _opened_as_of(conn, causes[0], applied))
-    statement = upsert(conn, deliveries).values(
+    delivery_id = add(
+        conn,
         key=key,
+        now=now,
+        hold=hold,
         run_id=run_id,
         destination=merged.destination,
         kind=merged.kind,
@@ -127,15 +128,10 @@ def _insert(
         options=dict(merged.options),
         alert=asdict(merged.alert),
         thread_of=_thread(conn, merged, causes, applied, now) if wait is None else None,  # found when it is gathered
-        state="held" if hold else "pending",
-        created_at=to_naive(now),
         not_before=to_naive(wait.until if wait else now),
         gather_at=to_naive(wait.until if wait else None),
         reason=wait.why if wait else None,
     )
-    delivery_id: int | None = conn.execute(
-        statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.id)
-    ).scalar()
     if delivery_id is None:  # the same effect under another row number: it was sent before its key was carried
         return None
     conn.execute(insert(delivery_causes), [_cause_row(each, merged, applied, delivery_id) for each in causes])

@@ -5,7 +5,6 @@ Written in the transaction that closes the stays. One of each original, by its k
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, or_, select, update
 
 from pql.outbox import threads
+from pql.outbox.adding import add, key_of
 from pql.store.facts import RETRACTED
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes
-from pql.store.upsert import upsert
 from pql.types import DeliveryKind
 
 # What takes which back. A write-back to the CRM is overwritten by the next one; nothing of it is addressed to anybody.
@@ -65,7 +64,7 @@ def retraction_key(key: str) -> str:
     >>> retraction_key("pql-1") == retraction_key("pql-1") != retraction_key("pql-2")
     True
     """
-    return "pql-" + hashlib.sha256(f"retract\x1f{key}".encode()).hexdigest()[:40]
+    return key_of("retract", key)
 
 
 def _said(conn: Connection, why: Mapping[int, str]) -> list[Row[Any]]:
@@ -110,9 +109,11 @@ def _suppress(conn: Connection, row: Row[Any], reason: str, now: datetime) -> No
 
 def _queue(conn: Connection, row: Row[Any], reason: str, *, run_id: int | None, now: datetime, hold: bool) -> int:
     kind = TAKEN_BACK_BY[row.kind]
-    at = to_naive(now)
-    statement = upsert(conn, deliveries).values(
+    added = add(
+        conn,
         key=retraction_key(row.key),
+        now=now,
+        hold=hold,
         run_id=run_id,
         destination=row.destination,
         kind=kind,
@@ -122,13 +123,7 @@ def _queue(conn: Connection, row: Row[Any], reason: str, *, run_id: int | None, 
         options={"reason": reason, "at": now.isoformat()},
         alert=row.alert,
         retracts=row.id,
-        state="held" if hold else "pending",
-        created_at=at,
-        not_before=at,
     )
-    added = conn.execute(
-        statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.id)
-    ).scalar()
     if added is None:
         return 0
     causes = conn.execute(select(delivery_causes).where(delivery_causes.c.delivery_id == row.id))
