@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pql.outbox.storm import Storm
-from pql.outbox.storm_contents import Contents
-from pql.types import Alert
+if TYPE_CHECKING:  # a DAG file leads here: what the ledger needs is imported when a task runs
+    from pql.outbox.storm import Storm
+    from pql.outbox.storm_contents import Contents
+    from pql.types import Alert
 
 APPROVE = "Approve: send all"
 DIGEST = "Send as one digest"
