@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Literal
 
-from pql.outbox.settling import BOUNDARIES
+from pql.outbox.sending.settling import BOUNDARIES
 from pql.plays.model import Kind, direct_lane
 from pql.sandbox.faults import Fault
 from pql.sandbox.names import OWNERS

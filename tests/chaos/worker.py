@@ -24,7 +24,7 @@ from pql import outbox, store
 from pql.connections import from_environment
 from pql.destinations import build
 from pql.outbox import Claim
-from pql.outbox.owners import at_work
+from pql.outbox.sending.owners import at_work
 from pql.sandbox import connections
 from pql.settings import Settings
 from pql.store.tables import deliveries

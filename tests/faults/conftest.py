@@ -23,7 +23,7 @@ from pql import outbox, store
 from pql.connections import from_environment
 from pql.destinations import build
 from pql.outbox import DeliverReport, Delivery
-from pql.outbox.claims import LEASE
+from pql.outbox.sending.claims import LEASE
 from pql.sandbox import Server, connections
 from pql.sandbox.credentials import HUBSPOT_TOKEN
 from pql.settings import Settings

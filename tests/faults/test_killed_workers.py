@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.faults.conftest import KINDS, SETTINGS
 
-from pql.outbox.settling import BOUNDARIES
+from pql.outbox.sending.settling import BOUNDARIES
 from pql.pipeline.project import ROOT
 
 

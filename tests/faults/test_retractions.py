@@ -12,7 +12,7 @@ from pql import store
 from pql.clients.hubspot import HubSpot
 from pql.clients.slack import Slack
 from pql.connections import from_environment
-from pql.outbox.retract import retract
+from pql.outbox.queueing.retract import retract
 from pql.sandbox import connections
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes

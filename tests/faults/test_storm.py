@@ -14,7 +14,7 @@ from tests.faults.conftest import T0, many
 
 from pql import outbox, pipeline, store
 from pql.connections import from_environment
-from pql.outbox import storm
+from pql.outbox.by_hand import storm
 from pql.pipeline.project import Project
 from pql.sandbox import connections
 from pql.settings import Paths

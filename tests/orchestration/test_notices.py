@@ -14,7 +14,7 @@ from sqlalchemy import insert, update
 
 from pql import store
 from pql.orchestration import notices
-from pql.outbox import storm
+from pql.outbox.by_hand import storm
 from pql.store import runs, sources
 from pql.store.tables import deliveries
 from pql.types import Connection, IngestReport

@@ -22,8 +22,8 @@ from pql import store
 from pql.orchestration import notices, storm_tasks, storm_words
 from pql.orchestration.start_approval import StartApproval
 from pql.orchestration.storm_words import APPROVE, DIGEST, KEEP, REJECT, plain
-from pql.outbox import storm
-from pql.outbox.storm_contents import contents
+from pql.outbox.by_hand import storm
+from pql.outbox.by_hand.storm_contents import contents
 from pql.store.tables import storm_answers
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pql import outbox
-from pql.outbox.settling import BOUNDARIES
+from pql.outbox.sending.settling import BOUNDARIES
 from pql.types import Order, Result
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from pql import outbox, store
-from pql.outbox.claims import claim
+from pql.outbox.sending.claims import claim
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries
 from pql.types import Order, Result

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from pql import outbox, store
-from pql.outbox.claims import LEASE, claim
+from pql.outbox.sending.claims import LEASE, claim
 from pql.store.tables import deliveries
 from pql.types import Order, Result
 

@@ -12,8 +12,8 @@ import pytest
 
 from pql import outbox, store
 from pql.outbox import Rhythm
-from pql.outbox.choosing import Choice, meant
-from pql.outbox.digest import gather_due
+from pql.outbox.by_hand.choosing import Choice, meant
+from pql.outbox.queueing.digest import gather_due
 from pql.store import blocks
 from pql.types import Result
 

@@ -10,7 +10,7 @@ import pytest
 
 from pql import outbox, store
 from pql.outbox import Queued
-from pql.outbox.enqueue import delivery_key
+from pql.outbox.queueing.enqueue import delivery_key
 from pql.plays.model import Cause, Merged
 from pql.store import identity
 from pql.store.decisions import Applied

@@ -11,8 +11,8 @@ from tests.outbox.test_retract import taken_back
 
 from pql import outbox, store
 from pql.outbox import Rhythm
-from pql.outbox.follow_ups import happened_behind
-from pql.outbox.rhythm import Hours
+from pql.outbox.queueing.follow_ups import happened_behind
+from pql.outbox.queueing.rhythm import Hours
 from pql.plays.model import Merged
 from pql.qualification.model import Decisions, OccurrenceOpened
 from pql.store import decisions, runs

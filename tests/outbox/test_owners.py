@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from pql import store
-from pql.outbox import owners
-from pql.outbox.claims import LEASE, STUCK, claim
+from pql.outbox.sending import owners
+from pql.outbox.sending.claims import LEASE, STUCK, claim
 
 
 def _name_of(pid: int) -> str:

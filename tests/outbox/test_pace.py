@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pql import outbox, store
-from pql.outbox import pace
+from pql.outbox.sending import pace
 from pql.types import Order, Pace, Result
 
 SECOND = Pace(1.0, "lane")

@@ -11,8 +11,8 @@ from sqlalchemy import delete, update
 
 from pql import outbox, store
 from pql.outbox import Rhythm
+from pql.outbox.queueing.rhythm import Hours
 from pql.outbox.reconcile import Reconciled, reconcile
-from pql.outbox.rhythm import Hours
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes
 from pql.types import Expected, ReadBack, Reader, Result, Standing, UserError

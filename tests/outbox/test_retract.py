@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pql import outbox, store
-from pql.outbox.retract import TakenBack, retract
+from pql.outbox.queueing.retract import TakenBack, retract
 from pql.store import blocks
 from pql.types import Result
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from pql import outbox, store
 from pql.outbox import Claim
-from pql.outbox.checking import FRESH_FOR
+from pql.outbox.sending.checking import FRESH_FOR
 from pql.store.tables import deliveries
 from pql.types import Alert, Order, Pace, Result, UserError
 

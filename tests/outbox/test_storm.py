@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select, update
 
 from pql import store
 from pql.outbox import retry
-from pql.outbox.storm import Answer, Answered, approve, as_digest, reject, storm, storms
-from pql.outbox.storm_contents import Cause, Place, contents
+from pql.outbox.by_hand.storm import Answer, Answered, approve, as_digest, reject, storm, storms
+from pql.outbox.by_hand.storm_contents import Cause, Place, contents
 from pql.store.tables import deliveries, storm_answers
 from pql.types import UserError
 

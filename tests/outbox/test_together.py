@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from pql import store
-from pql.outbox.together import Together
+from pql.outbox.sending.together import Together
 from pql.store.tables import counters
 
 WRITERS = 8

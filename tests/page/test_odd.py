@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from tests.page.conftest import Site
 
 from pql import store
-from pql.outbox import by_hand
+from pql.outbox.by_hand import acts as by_hand
 from pql.store.tables import deliveries, episodes
 
 ODD = ("org:A/B?c=%41&d#e", "org:Ünï~ €{{x}}", "org:..", "org:'\"; DROP TABLE x --", "org:" + "x" * 390)

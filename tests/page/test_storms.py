@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from tests.page.conftest import EVIL, NOW, Site
 
 from pql import store
-from pql.outbox import storm
+from pql.outbox.by_hand import storm
 from pql.store.tables import deliveries, runs, storm_answers
 
 WHY = "412 accounts at once: at most <150> may be announced"

@@ -63,7 +63,7 @@ def act() -> dict[str, int]:
     from pql import store
     from pql.orchestration import notices
     from pql.orchestration.runtime import now, project
-    from pql.outbox import choosing
+    from pql.outbox.by_hand import choosing
 
     context = get_current_context()
     params: Mapping[str, Any] = context["params"]
@@ -88,8 +88,8 @@ def act() -> dict[str, int]:
 
 
 def chosen(params: Mapping[str, Any]) -> Any:
-    """Which deliveries the form means, as a `pql.outbox.choosing.Choice`."""
-    from pql.outbox.choosing import Choice
+    """Which deliveries the form means, as a `pql.outbox.by_hand.choosing.Choice`."""
+    from pql.outbox.by_hand.choosing import Choice
 
     ids = tuple(int(number) for number in re.findall(r"\d+", str(params["ids"] or "")))
     return Choice(ids, str(params["state"] or ""), str(params["destination"] or ""))

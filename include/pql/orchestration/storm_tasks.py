@@ -94,8 +94,8 @@ def describe(run_id: int, until: datetime) -> tuple[str, str]:
     """Headline and Markdown of the question about that run. Skips if the storm is over, fails if there was none."""
     from pql.orchestration import storm_words
     from pql.orchestration.runtime import project
-    from pql.outbox.storm import storm
-    from pql.outbox.storm_contents import contents
+    from pql.outbox.by_hand.storm import storm
+    from pql.outbox.by_hand.storm_contents import contents
     from pql.store.engine import reading
     from pql.types import UserError
 
@@ -116,7 +116,7 @@ def carry_out(said: dict[str, Any]) -> dict[str, Any]:
     """Approve, digest or reject in the ledger, with who and why; what was decided before stays as it is."""
     from pql.orchestration import notices
     from pql.orchestration.runtime import now, project
-    from pql.outbox import storm
+    from pql.outbox.by_hand import storm
     from pql.store.engine import writing
 
     run_id, chosen = stopped_run(get_current_context()["params"]), said["chosen_options"][0]

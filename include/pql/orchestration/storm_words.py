@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a DAG file leads here: what the ledger needs is imported when a task runs
-    from pql.outbox.storm import Storm
-    from pql.outbox.storm_contents import Contents
+    from pql.outbox.by_hand.storm import Storm
+    from pql.outbox.by_hand.storm_contents import Contents
     from pql.types import Alert
 
 APPROVE = "Approve: send all"

@@ -1,15 +1,15 @@
 """The outbox: deliveries written with the decisions that cause them, carried out later, each exactly once."""
 
-from pql.outbox.by_hand import Delivery, list_deliveries, list_held, release_held, retry, suppress
-from pql.outbox.checking import BatchRecheck, Recheck
-from pql.outbox.claims import Claim
-from pql.outbox.deliver import DeliverReport, deliver
-from pql.outbox.digest import gather, gather_waiting
-from pql.outbox.due import due
-from pql.outbox.enqueue import Queued, enqueue
-from pql.outbox.retract import TakenBack, retract
-from pql.outbox.rhythm import Rhythm, rhythm
-from pql.outbox.silent import Released, SilentOpening, list_silent, release_silent
+from pql.outbox.by_hand.acts import Delivery, list_deliveries, list_held, release_held, retry, suppress
+from pql.outbox.by_hand.silent import Released, SilentOpening, list_silent, release_silent
+from pql.outbox.queueing.digest import gather, gather_waiting
+from pql.outbox.queueing.enqueue import Queued, enqueue
+from pql.outbox.queueing.retract import TakenBack, retract
+from pql.outbox.queueing.rhythm import Rhythm, rhythm
+from pql.outbox.sending.checking import BatchRecheck, Recheck
+from pql.outbox.sending.claims import Claim
+from pql.outbox.sending.deliver import DeliverReport, deliver
+from pql.outbox.sending.due import due
 
 __all__ = [
     "BatchRecheck",

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, exists, func, or_, select
 
-from pql.outbox.checking import UNCHECKED
-from pql.outbox.claims import UNFINISHED
-from pql.outbox.rhythm import FOR_HOURS
+from pql.outbox.queueing.rhythm import FOR_HOURS
+from pql.outbox.sending.checking import UNCHECKED
+from pql.outbox.sending.claims import UNFINISHED
 from pql.store import discrepancies
 from pql.store.discrepancies import Finding, Recorded
 from pql.store.engine import deciding, reading

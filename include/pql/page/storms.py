@@ -1,6 +1,6 @@
 """Runs that were stopped: shown above the deliveries with what they hold, answered by an editor once, with who and why.
 
-All of it goes through `pql.outbox.storm`, as `pql storms` and the question in Airflow do.
+All of it goes through `pql.outbox.by_hand.storm`, as `pql storms` and the question in Airflow do.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
-from pql.outbox import storm as stopped
-from pql.outbox.storm import Storm
-from pql.outbox.storm_contents import Contents, contents
+from pql.outbox.by_hand import storm as stopped
+from pql.outbox.by_hand.storm import Storm
+from pql.outbox.by_hand.storm_contents import Contents, contents
 from pql.page.acting import Editor
 from pql.types import UserError
 

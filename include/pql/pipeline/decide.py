@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from pql import outbox, plays, qualification, store
 from pql.definition.model import Definition
-from pql.outbox.retract import retract
+from pql.outbox.queueing.retract import retract
 from pql.pipeline import retracting
 from pql.pipeline.health.freshness import freshness
 from pql.pipeline.health.volume import Drop, drops_of

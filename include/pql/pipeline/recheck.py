@@ -15,7 +15,7 @@ from functools import partial
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import CompanyNow
-from pql.outbox.claims import Claim
+from pql.outbox.sending.claims import Claim
 from pql.pipeline.crm_now import CrmNews, CrmNow, with_owner
 from pql.pipeline.entry_now import Values, barred
 from pql.pipeline.project import Project

@@ -11,7 +11,7 @@ from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
 from pql.cli.commands.storms import user
 from pql.cli.output import Format, FormatOption, progress, show
-from pql.outbox import storm
+from pql.outbox.by_hand import storm
 from pql.store import blocks, marks
 from pql.types import UserError
 

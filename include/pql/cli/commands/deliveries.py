@@ -11,8 +11,8 @@ from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, moment_since, now, project
 from pql.cli.output import Format, FormatOption, show
 from pql.insight.board.links import links
-from pql.outbox.choosing import Action, Choice, act, meant
-from pql.outbox.shown import Shown, shown
+from pql.outbox.by_hand.choosing import Action, Choice, act, meant
+from pql.outbox.by_hand.shown import Shown, shown
 from pql.types import UserError
 
 acts = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})

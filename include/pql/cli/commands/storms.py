@@ -13,9 +13,9 @@ import typer
 from pql import store
 from pql.cli.app import app, now, project
 from pql.cli.output import Format, FormatOption, show
-from pql.outbox import storm as stopped
-from pql.outbox.storm import Answered, Storm
-from pql.outbox.storm_contents import Contents, contents
+from pql.outbox.by_hand import storm as stopped
+from pql.outbox.by_hand.storm import Answered, Storm
+from pql.outbox.by_hand.storm_contents import Contents, contents
 from pql.types import UserError
 
 

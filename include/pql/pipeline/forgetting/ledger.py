@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Engine, RowMapping, String, Table, and_, delete, null, select, update
 
 from pql.lake.forgetting.traces import ERASED, Traces, pattern
-from pql.outbox.threads import TABLE
+from pql.outbox.queueing.threads import TABLE
 from pql.store.instants import to_naive
 from pql.store.said import ERASED_KEY, OVER, PEOPLE
 from pql.store.tables import blocks, deliveries, discrepancies, episodes, metadata, occurrences

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from pql import store
-from pql.outbox.backoff import LAST_ATTEMPT
-from pql.outbox.storm import answer_of, storms
+from pql.outbox.by_hand.storm import answer_of, storms
+from pql.outbox.sending.backoff import LAST_ATTEMPT
 from pql.pipeline.health.freshness import Freshness, freshness
 from pql.pipeline.project import Project
 from pql.store.instants import to_naive

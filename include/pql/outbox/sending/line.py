@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from pql.outbox.checking import Checked
-from pql.outbox.claims import Claim
+from pql.outbox.sending.checking import Checked
+from pql.outbox.sending.claims import Claim
 from pql.types import BatchDestination, Destination
 
 BATCH = 50  # claimed at once where nothing but the receiver's speed limits it

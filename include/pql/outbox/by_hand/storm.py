@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, false, func, select, update
 
-from pql.outbox import threads
-from pql.outbox.by_hand import list_held, release_held
-from pql.outbox.digest import DIGEST, gather
+from pql.outbox.by_hand.acts import list_held, release_held
+from pql.outbox.queueing import threads
+from pql.outbox.queueing.digest import DIGEST, gather
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries, runs, storm_answers
 from pql.store.upsert import upsert

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, exists, func, or_, select
 
-from pql.outbox import follow_ups
+from pql.outbox.queueing import follow_ups
 from pql.plays.model import Kind
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries

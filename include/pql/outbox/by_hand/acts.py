@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
-from pql.outbox import threads
+from pql.outbox.queueing import threads
 from pql.plays.model import load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, select
 
-from pql.outbox.claims import UNFINISHED, Claim, as_claim
+from pql.outbox.sending.claims import UNFINISHED, Claim, as_claim
 from pql.store.engine import reading
 from pql.store.tables import deliveries
 from pql.types import Listing, UserError

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, exists, select, update
 
-from pql.outbox import threads
-from pql.outbox.adding import add, key_of
-from pql.outbox.rhythm import Rhythm
+from pql.outbox.queueing import threads
+from pql.outbox.queueing.adding import add, key_of
+from pql.outbox.queueing.rhythm import Rhythm
 from pql.plays.model import load_alert
 from pql.store.engine import reading, writing
 from pql.store.instants import to_naive

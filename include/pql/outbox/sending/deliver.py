@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from pql.outbox import claims
-from pql.outbox.attempt import Worker
-from pql.outbox.checking import Checking, Recheck
-from pql.outbox.drain import Drain
-from pql.outbox.owners import at_work
-from pql.outbox.rhythm import Rhythm
-from pql.outbox.settling import Boundary, Settling
-from pql.outbox.together import Together
+from pql.outbox.queueing.rhythm import Rhythm
+from pql.outbox.sending import claims
+from pql.outbox.sending.attempt import Worker
+from pql.outbox.sending.checking import Checking, Recheck
+from pql.outbox.sending.drain import Drain
+from pql.outbox.sending.owners import at_work
+from pql.outbox.sending.settling import Boundary, Settling
+from pql.outbox.sending.together import Together
 from pql.store.engine import reading
 from pql.store.tables import deliveries
 from pql.types import Destination

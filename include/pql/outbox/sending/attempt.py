@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from pql.outbox import claims
-from pql.outbox.checking import Checked, Checking, in_words, said_by
-from pql.outbox.claims import Claim
-from pql.outbox.objections import thread_receipt
-from pql.outbox.settling import LOST, Boundary, Settling
-from pql.outbox.together import Together
+from pql.outbox.sending import claims
+from pql.outbox.sending.checking import Checked, Checking, in_words, said_by
+from pql.outbox.sending.claims import Claim
+from pql.outbox.sending.objections import thread_receipt
+from pql.outbox.sending.settling import LOST, Boundary, Settling
+from pql.outbox.sending.together import Together
 from pql.types import BatchDestination, Destination, Order, Result
 
 _SendMany = Callable[[Sequence[Order]], Sequence[Result]]

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, or_, select, update
 
-from pql.outbox import threads
-from pql.outbox.adding import add, key_of
+from pql.outbox.queueing import threads
+from pql.outbox.queueing.adding import add, key_of
 from pql.store.facts import RETRACTED
 from pql.store.instants import to_naive
 from pql.store.tables import deliveries, delivery_causes, episodes

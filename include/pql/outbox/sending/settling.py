@@ -9,8 +9,8 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from pql.outbox import claims, pace
-from pql.outbox.backoff import (
+from pql.outbox.sending import claims, pace
+from pql.outbox.sending.backoff import (
     LAST_ATTEMPT,
     RETRY_AFTER,
     THROTTLED_FOR_AT_MOST,
@@ -18,8 +18,8 @@ from pql.outbox.backoff import (
     wait_after,
     wait_as_told,
 )
-from pql.outbox.claims import Claim
-from pql.outbox.together import Together
+from pql.outbox.sending.claims import Claim
+from pql.outbox.sending.together import Together
 from pql.types import Pace, Result
 
 UNCLEAR = "unclear"  # all attempts are over and nobody can tell whether it arrived: it stays ambiguous

@@ -14,11 +14,12 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine, func, select
 
-from pql.outbox import claims, digest, pace
-from pql.outbox.attempt import Worker
-from pql.outbox.checking import Checked
-from pql.outbox.claims import Claim
-from pql.outbox.line import SIDE_BY_SIDE, STOCK, Line
+from pql.outbox.queueing import digest
+from pql.outbox.sending import claims, pace
+from pql.outbox.sending.attempt import Worker
+from pql.outbox.sending.checking import Checked
+from pql.outbox.sending.claims import Claim
+from pql.outbox.sending.line import SIDE_BY_SIDE, STOCK, Line
 from pql.store.engine import reading
 from pql.store.instants import to_aware
 from pql.store.tables import deliveries

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from pql.outbox.claims import is_due, waits_for_thread
+from pql.outbox.sending.claims import is_due, waits_for_thread
 from pql.store.engine import reading
 from pql.store.tables import deliveries
 

@@ -15,12 +15,12 @@ from typing import Protocol, runtime_checkable
 from sqlalchemy import Engine
 
 from pql.clients.http import RemoteError
-from pql.outbox.backoff import is_over, wait_unchecked
-from pql.outbox.claims import Claim
-from pql.outbox.listing import listed
-from pql.outbox.objections import nothing_to_take_back, objections, thread_receipt, witnesses
-from pql.outbox.rhythm import Rhythm, Wait
-from pql.outbox.settling import Ending, Settling
+from pql.outbox.queueing.rhythm import Rhythm, Wait
+from pql.outbox.sending.backoff import is_over, wait_unchecked
+from pql.outbox.sending.claims import Claim
+from pql.outbox.sending.listing import listed
+from pql.outbox.sending.objections import nothing_to_take_back, objections, thread_receipt, witnesses
+from pql.outbox.sending.settling import Ending, Settling
 from pql.plays.model import direct_lane
 from pql.store.engine import reading
 from pql.types import Alert, Destination, Result, UserError

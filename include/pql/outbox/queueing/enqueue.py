@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
-from pql.outbox import follow_ups, threads
-from pql.outbox.adding import add, key_of
-from pql.outbox.rhythm import Rhythm, Wait
+from pql.outbox.queueing import follow_ups, threads
+from pql.outbox.queueing.adding import add, key_of
+from pql.outbox.queueing.rhythm import Rhythm, Wait
 from pql.plays.model import Cause, Merged
 from pql.store.decisions import Applied
 from pql.store.instants import to_naive

@@ -9,8 +9,8 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from pql.outbox import by_hand
-from pql.outbox.by_hand import AT_REST, RETRYABLE, Delivery
+from pql.outbox.by_hand import acts as by_hand
+from pql.outbox.by_hand.acts import AT_REST, RETRYABLE, Delivery
 
 Action = Literal["retry", "suppress"]
 MAY_BE: Mapping[Action, tuple[str, ...]] = {"retry": RETRYABLE, "suppress": AT_REST}

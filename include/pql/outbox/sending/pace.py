@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select, update
 
-from pql.outbox.backoff import LONGEST_TOLD
-from pql.outbox.claims import Claim
+from pql.outbox.sending.backoff import LONGEST_TOLD
+from pql.outbox.sending.claims import Claim
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import paces
 from pql.store.upsert import upsert

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select, update
 
 from pql import plays
-from pql.outbox.enqueue import Queued, enqueue
-from pql.outbox.rhythm import Rhythm
+from pql.outbox.queueing.enqueue import Queued, enqueue
+from pql.outbox.queueing.rhythm import Rhythm
 from pql.plays.model import Intent, load
 from pql.store.decisions import Applied
 from pql.store.engine import lock_ledger

@@ -28,8 +28,8 @@ from sqlalchemy import (
     update,
 )
 
-from pql.outbox.backoff import LAST_ATTEMPT
-from pql.outbox.owners import is_alive
+from pql.outbox.sending.backoff import LAST_ATTEMPT
+from pql.outbox.sending.owners import is_alive
 from pql.plays.model import Kind, load_alert
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import deliveries

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from pql.destinations.said import said
-from pql.outbox.by_hand import Delivery, as_delivery
-from pql.outbox.owners import is_alive
+from pql.outbox.by_hand.acts import Delivery, as_delivery
+from pql.outbox.sending.owners import is_alive
 from pql.store.instants import to_aware
 from pql.store.tables import deliveries, delivery_causes, episodes, occurrences, runs
 from pql.types import Order

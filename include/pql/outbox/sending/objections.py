@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from pql.outbox.claims import UNFINISHED, Claim
-from pql.outbox.threads import THREAD_FOR
+from pql.outbox.queueing.threads import THREAD_FOR
+from pql.outbox.sending.claims import UNFINISHED, Claim
 from pql.store import blocks
 from pql.store.blocks import AccountBlock
 from pql.store.facts import MERGED, RETRACTED

@@ -1,0 +1,1 @@
+"""What a person may do: look, retry, suppress, release silent openings, answer a storm."""
