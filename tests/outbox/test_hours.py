@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pql import outbox, store
-from pql.outbox import Rhythm
-from pql.outbox.queueing import rhythm
+from pql.outbox import Rhythm, rhythm
 from pql.outbox.queueing.rhythm import Hours, next_at
 from pql.settings import Settings
 from pql.types import Alert, Result
