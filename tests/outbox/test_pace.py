@@ -33,14 +33,13 @@ class Noting:
         raise AssertionError("nothing was ambiguous")
 
 
-def _deliver(world: Any, destination: Any) -> None:
+def _deliver(world: Any, destination: Any, **options: Any) -> None:
     outbox.deliver(
         world.engine,
         {"remote": destination},
         recheck=lambda claim: None,
         clock=world.clock,
-        sleep=world.clock.sleep,
-        max_seconds=3600,
+        **{"sleep": world.clock.sleep, "max_seconds": 3600, **options},
     )
 
 
@@ -57,6 +56,23 @@ def test_messages_to_one_channel_leave_a_second_apart(world: Any) -> None:
     assert [later - sooner for sooner, later in itertools.pairwise(times)] == [timedelta(seconds=1)] * 11
     assert times[0] == began
     assert {each.state for each in world.all()} == {"delivered"}
+
+
+def test_who_waits_for_a_turn_does_not_ask_all_the_time(world: Any) -> None:
+    """Twenty for one channel: while the next must wait, the drain sleeps until then and leaves the ledger alone."""
+    for number in range(20):
+        world.qualifies(f"org:{number}")
+    naps: list[float] = []
+    passed: list[str] = []
+    remote = Noting(world.clock)
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        world.clock.sleep(seconds)
+
+    _deliver(world, remote, sleep=sleep, boundary=passed.append)
+    assert naps == [1.0] * 19
+    assert passed.count("before claim") <= 2 * 20
 
 
 def test_the_pace_is_kept_between_workers(world: Any) -> None:

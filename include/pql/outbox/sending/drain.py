@@ -214,7 +214,7 @@ class Drain:
     def _next_due(self, now: datetime) -> datetime | None:
         wanted = [
             deliveries.c.state.in_(("pending", "ambiguous")),
-            deliveries.c.destination.in_([line.name for line in self.lines if not line.tripped]),
+            deliveries.c.destination.in_([line.name for line in self.lines if line.has_room]),
             ~claims.waits_for_thread(),
         ]
         if self._only is not None:
@@ -233,6 +233,8 @@ class Drain:
                 for name in pace.ahead(conn, line.name, line.destination.pace, now)
             }
             rows = conn.execute(query).all()
+        # nor what this drain would not claim now: its turns tell when to look again
+        late |= {f"{line.name}|{lane}" for line in self.lines for lane in line.stocked()}
         free = [row.at for row in rows if not {row.destination, f"{row.destination}|{row.lane}"} & late]
         return to_aware(min(free, default=None))
 

@@ -73,7 +73,12 @@ class Line:
     @property
     def wants_more(self) -> bool:
         """Whether it is time to claim."""
-        if self.tripped or self.dry:
+        return not self.dry and self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be taken in hand, if there is more."""
+        if self.tripped:
             return False
         in_hand = self.in_hand()
         if self.is_batch or in_hand == 0:
