@@ -84,14 +84,14 @@ def test_a_message_deleted_by_hand_is_not_there_any_more(line: Any) -> None:
         assert what(done) == [("missing", 2)]
     assert (done.recorded.new, done.recorded.open) == (0, 1)
     with store.writing(line.engine) as conn:
-        untold = discrepancies.untold(conn)
+        untold = discrepancies.take_untold(conn, line.clock())
         assert [each.finding.delivery_id for each in untold] == [2]
         discrepancies.mark_told(conn, untold, line.clock())
     line.clock.turn(days=3)
     done = reconciled(line)
     assert (what(done), done.recorded.cleared, kept(line)) == ([], 1, [])
     with store.writing(line.engine) as conn:
-        assert discrepancies.untold(conn) == ()
+        assert discrepancies.take_untold(conn, line.clock()) == ()
 
 
 def test_a_double_is_found_and_is_in_order_when_it_is_deleted(line: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,6 +123,27 @@ def test_what_slack_did_not_take_is_told_the_next_time(slack: Callable[[bool], N
     task_failed()
     task_failed()
     assert len(told(loopback)) - before == 1
+
+
+def test_the_ledger_is_free_while_slack_takes_its_time(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path
+) -> None:
+    """Nobody waits for a notice: while Slack is asked, others write, and who finds the same out tells nothing."""
+    answer = loopback.script
+    free: list[bool] = []
+
+    def slow(seen: Any) -> Any:
+        ledger = sqlite3.connect(tmp_path / "ledger.db", timeout=0, isolation_level=None)
+        ledger.execute("BEGIN IMMEDIATE")  # "database is locked" if it is
+        ledger.close()
+        free.append(True)
+        if len(free) == 1:
+            task_failed("ingest")
+        return answer(seen)
+
+    loopback.script = slow
+    task_failed()
+    assert (len(told(loopback)), free) == (1, [True])
 
 
 def test_a_failure_nobody_could_be_told_of_is_not_forgotten(slack: Callable[[bool], None], loopback: Any) -> None:

@@ -68,7 +68,21 @@ def test_what_ages_is_told_to_nobody(ledger: Engine, later: timedelta, told: int
     """In order again is news; older than one looks is none."""
     record(ledger, gone(1))
     with store.writing(ledger) as conn:
-        discrepancies.mark_told(conn, discrepancies.untold(conn), NOW)
+        discrepancies.mark_told(conn, discrepancies.take_untold(conn, NOW), NOW)
     assert record(ledger, now=NOW + later).cleared == 1
     with store.writing(ledger) as conn:
-        assert len(discrepancies.untold(conn)) == told
+        assert len(discrepancies.take_untold(conn, NOW + later)) == told
+
+
+def test_of_two_who_tell_one_does(ledger: Engine) -> None:
+    """What one has taken to tell the other does not get, until a minute has passed or the first could not."""
+    record(ledger, gone(1))
+
+    def taken(after: timedelta = timedelta(0)) -> int:
+        with store.writing(ledger) as conn:
+            return len(discrepancies.take_untold(conn, NOW + after))
+
+    assert (taken(), taken(), taken(timedelta(seconds=61))) == (1, 0, 1)
+    with store.writing(ledger) as conn:
+        discrepancies.not_told(conn, discrepancies.take_untold(conn, NOW + timedelta(minutes=5)))
+    assert taken(timedelta(minutes=5)) == 1

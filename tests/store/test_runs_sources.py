@@ -113,12 +113,30 @@ def test_ops_are_told_of_each_change_once(ledger: Engine) -> None:
     with store.writing(ledger) as conn:
         for state in states:
             news.append(ops.note_state(conn, "dag:x", state, NOW))
-            ops.mark_told(conn, "dag:x", NOW)
+            ops.mark_told(conn, "dag:x", state, NOW)
     assert news == [False, True, False, True, False]
 
 
 def test_what_ops_could_not_be_told_stays_news(ledger: Engine) -> None:
     """A change is news until it was told, also when the thing changes on in the meantime."""
     states: list[ops.State] = ["failed", "failed", "ok", "ok"]
+    news = []
     with store.writing(ledger) as conn:
-        assert [ops.note_state(conn, "dag:x", state, NOW) for state in states] == [True] * 4
+        for state in states:
+            news.append(ops.note_state(conn, "dag:x", state, NOW))
+            ops.not_told(conn, "dag:x", state)
+    assert news == [True] * 4
+
+
+def test_while_one_tells_the_others_do_not(ledger: Engine) -> None:
+    """Of two who find out one tells; if he is not heard of for a minute, the next one does."""
+
+    def noted(state: ops.State, after: int) -> bool:
+        with store.writing(ledger) as conn:
+            return ops.note_state(conn, "dag:x", state, NOW + timedelta(seconds=after))
+
+    assert [noted("failed", after) for after in (0, 1, 59, 60)] == [True, False, False, True]
+    assert noted("ok", 61)  # another thing to tell: nobody is telling that
+    with store.writing(ledger) as conn:
+        ops.mark_told(conn, "dag:x", "failed", NOW)  # the first one comes back late: it told what is no more
+    assert noted("ok", 200)

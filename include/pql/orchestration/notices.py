@@ -96,12 +96,15 @@ def _tell_differences(opened: Project) -> None:
     from pql.store.engine import writing
 
     with writing(opened.engine) as connection:
-        untold = discrepancies.untold(connection)
-        if not untold:
-            return
-        if opened.settings.ops_channel and not _told(opened, text(untold)):
-            return
-        discrepancies.mark_told(connection, untold, now())
+        untold = discrepancies.take_untold(connection, now())
+    if not untold:
+        return
+    told = not opened.settings.ops_channel or _told(opened, text(untold))
+    with writing(opened.engine) as connection:
+        if told:
+            discrepancies.mark_told(connection, untold, now())
+        else:
+            discrepancies.not_told(connection, untold)
 
 
 def _tell_all(opened: Project, changed: Sequence[Condition]) -> None:
@@ -120,11 +123,7 @@ def _which(instance: Any) -> str:
 
 
 def _tell(name: str, state: State, text: str) -> None:
-    """A notice must never break a run, so what goes wrong here is only logged.
-
-    Slack is asked while the state is held: of two tasks failing at once one tells, and it counts as told only if Slack
-    took it. That is one short message once per change.
-    """
+    """A notice must never break a run, so what goes wrong here is only logged."""
     from pql.orchestration.runtime import project
 
     try:
@@ -135,16 +134,20 @@ def _tell(name: str, state: State, text: str) -> None:
 
 
 def _tell_in(opened: Project, name: str, state: State, text: str) -> None:
+    """Of two tasks that fail at once one tells; nobody waits for the ledger while Slack takes its time."""
     from pql.orchestration.runtime import now
     from pql.store.engine import writing
-    from pql.store.ops import mark_told, note_state
+    from pql.store.ops import mark_told, not_told, note_state
 
     with writing(opened.engine) as connection:
         if not note_state(connection, name, state, now()):
             return
-        if opened.settings.ops_channel and not _told(opened, text):
-            return
-        mark_told(connection, name, now())
+    told = not opened.settings.ops_channel or _told(opened, text)
+    with writing(opened.engine) as connection:
+        if told:
+            mark_told(connection, name, state, now())
+        else:
+            not_told(connection, name, state)
 
 
 def _told(opened: Project, text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from pql.store.instants import to_aware, to_naive
+from pql.store.ops import TELLING_TAKES
 from pql.store.tables import discrepancies
 
 What = Literal["missing", "doubled", "unknown", "undue", "undelivered", "overdue"]
@@ -86,22 +87,35 @@ def list_open(conn: Connection, *, limit: int | None = None) -> tuple[Discrepanc
     return tuple(_discrepancy(row) for row in conn.execute(query.limit(limit)))
 
 
-def untold(conn: Connection) -> tuple[Discrepancy, ...]:
-    """What ops have not heard of yet: open ones, and such as they heard of and are in order again. Locks them."""
+def take_untold(conn: Connection, now: datetime) -> tuple[Discrepancy, ...]:
+    """What ops have not heard of yet: open ones, and such as they heard of and are in order again.
+
+    Who takes them tells ops once this is committed, and then says so with `mark_told` or `not_told`; until then, for a
+    minute at most, nobody else gets them.
+    """
     columns = discrepancies.c
     begun = columns.told_at.is_(None) & columns.cleared_at.is_(None)
     ended = columns.cleared_at.is_not(None) & columns.clearing_told_at.is_(None)
-    query = select(discrepancies).where(or_(begun, ended)).order_by(columns.id).with_for_update()
-    return tuple(_discrepancy(row) for row in conn.execute(query))
+    free = columns.telling_until.is_(None) | (columns.telling_until <= to_naive(now))
+    query = select(discrepancies).where(or_(begun, ended), free).order_by(columns.id).with_for_update()
+    taken = tuple(_discrepancy(row) for row in conn.execute(query))
+    _set(conn, taken, telling_until=to_naive(now + TELLING_TAKES))
+    return taken
 
 
 def mark_told(conn: Connection, told: Collection[Discrepancy], now: datetime) -> None:
-    """Note that ops know of these as they are, or that there is nobody to tell."""
-    for name, ids in (
-        ("told_at", [each.id for each in told if each.cleared_at is None]),
-        ("clearing_told_at", [each.id for each in told if each.cleared_at is not None]),
-    ):
-        conn.execute(update(discrepancies).where(discrepancies.c.id.in_(ids)).values({name: to_naive(now)}))
+    """Note that ops know of these as they were taken, or that there is nobody to tell."""
+    _set(conn, [each for each in told if each.cleared_at is None], told_at=to_naive(now), telling_until=None)
+    _set(conn, [each for each in told if each.cleared_at], clearing_told_at=to_naive(now), telling_until=None)
+
+
+def not_told(conn: Connection, taken: Collection[Discrepancy]) -> None:
+    """Note that ops could not be told of these: whoever looks next tells them."""
+    _set(conn, taken, telling_until=None)
+
+
+def _set(conn: Connection, which: Collection[Discrepancy], **values: datetime | None) -> None:
+    conn.execute(update(discrepancies).where(discrepancies.c.id.in_([each.id for each in which])).values(values))
 
 
 def _why_cleared(

@@ -176,6 +176,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "cleared_at": "when it was no longer found; NULL: open",
         "cleared_why": "`gone`: it is in order again; `aged`: it is older than reconciliations look",
         "clearing_told_at": "when ops were told that it is in order again",
+        "telling_until": "until then somebody is telling ops, and nobody else does",
     },
     "ops_states": {
         "name": "`dag:`, `source:`, `quarantine:`, `volume:`, `destination:` or `reconcile:` and a name, `storm:` and "
@@ -183,6 +184,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "state": "`ok`, `failed`, `late`, `low`, `held` or `unclear`",
         "since": "since when",
         "told_at": "when ops were told of it; NULL: not yet",
+        "telling_until": "until then somebody is telling ops, and nobody else does",
     },
 }
 

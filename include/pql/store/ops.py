@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
@@ -11,25 +11,32 @@ from pql.store.instants import to_naive
 from pql.store.tables import ops_states
 
 State = Literal["ok", "failed", "late", "low", "held", "unclear"]
+TELLING_TAKES = timedelta(minutes=1)
+"""Longer than Slack is waited for: so long one who tells ops has it to himself."""
 
 
 def note_state(connection: Connection, name: str, state: State, now: datetime) -> bool:
-    """Note that `name` ("dag:hourly_signals", "source:product" …) is in `state`; True until ops were told so.
+    """Note that `name` ("dag:hourly_signals", "source:product" …) is in `state`; whether the caller has to tell ops.
 
-    The caller tells them and then says so with `mark_told`, in the same transaction: of two who find out at once only
-    one tells. A thing never heard of is taken to have been ok, of which there is nothing to tell.
+    Who has to tells them once this is committed, and then says so with `mark_told` or `not_told`. Of two who find out
+    at once only one tells; one who was to tell and is not heard of for a minute is not waited for. A thing never heard
+    of is taken to have been ok, of which there is nothing to tell.
     """
     here = ops_states.c.name == name
-    known = connection.execute(select(ops_states.c.state, ops_states.c.told_at).where(here).with_for_update()).first()
-    at = to_naive(now)
+    at, until = to_naive(now), to_naive(now + TELLING_TAKES)
+    known = connection.execute(select(ops_states).where(here).with_for_update()).first()
     if known is None:
         is_news = state != "ok"
-        told_at = None if is_news else at
-        connection.execute(insert(ops_states).values(name=name, state=state, since=at, told_at=told_at))
+        told_at, telling = (None, until) if is_news else (at, None)
+        connection.execute(
+            insert(ops_states).values(name=name, state=state, since=at, told_at=told_at, telling_until=telling)
+        )
         return is_news
-    if known.state == state:
-        return known.told_at is None
-    connection.execute(update(ops_states).where(here).values(state=state, since=at, told_at=None))
+    if known.state != state:
+        connection.execute(update(ops_states).where(here).values(state=state, since=at, told_at=None))
+    elif known.told_at is not None or (known.telling_until is not None and known.telling_until > at):
+        return False
+    connection.execute(update(ops_states).where(here).values(telling_until=until))
     return True
 
 
@@ -39,6 +46,13 @@ def told(connection: Connection) -> dict[str, str]:
     return {row.name: row.state for row in rows}
 
 
-def mark_told(connection: Connection, name: str, now: datetime) -> None:
-    """Note that ops know the present state of `name`, or that there is nobody to tell."""
-    connection.execute(update(ops_states).where(ops_states.c.name == name).values(told_at=to_naive(now)))
+def mark_told(connection: Connection, name: str, state: State, now: datetime) -> None:
+    """Note that ops know that `name` is in `state`, if it still is, or that there is nobody to tell."""
+    known = (ops_states.c.name == name) & (ops_states.c.state == state)
+    connection.execute(update(ops_states).where(known).values(told_at=to_naive(now), telling_until=None))
+
+
+def not_told(connection: Connection, name: str, state: State) -> None:
+    """Note that ops could not be told: the next report of the same state tells them."""
+    known = (ops_states.c.name == name) & (ops_states.c.state == state)
+    connection.execute(update(ops_states).where(known).values(telling_until=None))

@@ -283,6 +283,7 @@ discrepancies = Table(
     Column("cleared_at", DateTime),
     Column("cleared_why", String(20)),  # gone | aged
     Column("clearing_told_at", DateTime),
+    Column("telling_until", DateTime),
     Index(
         "uq_discrepancies_open",
         "what",
@@ -301,6 +302,7 @@ ops_states = Table(
     Column("state", String(20), nullable=False),  # ok | failed | late | low | held
     Column("since", DateTime, nullable=False),
     Column("told_at", DateTime),
+    Column("telling_until", DateTime),  # somebody is telling ops; if nothing is heard of him by then, another does
 )
 
 __all__ = [
