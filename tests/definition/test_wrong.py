@@ -58,6 +58,7 @@ def test_a_problem_reads_as_file_line_and_proposal() -> None:
         ("a: " + "9" * 5000, 1, "is not a number that can be used"),
         ("a: .inf", 1, "`.inf` is not a number that can be used"),
     ],
+    ids=lambda given: str(given)[:30],
 )
 def test_text_that_is_no_definition_is_told_so(text: str, line: int, message: str) -> None:
     """What is not YAML, or not a mapping, is one clear problem and no traceback."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ NAME_LENGTH = 80
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # all of ASCII's punctuation: CommonMark takes each after a backslash
 _LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)  # GitHub's Markdown makes links of these …
 _JOINER = "\u2060"  # … unless something stands inside, even if it cannot be seen; a backslash does not help there
-_TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they would reorder the line
 
 
 def subject(storm: Storm) -> str:
@@ -64,8 +62,9 @@ def plain(text: str, length: int = NAME_LENGTH) -> str:
     >>> print(plain("[Acme] *Inc* | Söhne"))
     \\[Acme\\] \\*Inc\\* \\| Söhne
     """
-    shown = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)
-    shown = " ".join("".join(each for each in shown if each not in _TURNING).split())
+    from pql.destinations.words import one_line  # here: a DAG file imports this module
+
+    shown = one_line(text)
     cut = shown if len(shown) <= length else shown[: length - 1] + "…"
     return _SPECIAL.sub(r"\\\1", _LINKED.sub(_JOINER, cut))
 
