@@ -117,6 +117,7 @@ def _allowed_s(number: int) -> float:
 def _drained(url: str, number: int, workers: int, *, paced: bool) -> float:
     """Seconds from the first claim to the last receipt."""
     with tempfile.TemporaryDirectory(prefix="pql-bench-") as folder, _sandbox(Path(folder), limits=paced) as sandbox:
+        _settle_in(Path(folder))
         _queue(url, sandbox, number)
         given = {"folder": folder, "ledger": url, "sandbox": sandbox, "paced": paced}
         command = [sys.executable, "-m", __name__, json.dumps(given)]
@@ -136,12 +137,16 @@ def _drained(url: str, number: int, workers: int, *, paced: bool) -> float:
         return float(max(one["ended"] for one in said) - min(one["began"] for one in said))
 
 
+def _settle_in(home: Path) -> None:
+    """Write the project's files, once for all its workers."""
+    (home / "settings.yaml").write_text(SETTINGS)
+    (home / "definitions").mkdir()
+    (home / "definitions" / "habit.yaml").write_text(DEFINITION)
+
+
 def work(folder: str, ledger: str, sandbox: str, paced: bool) -> None:
     """One worker: says that it is ready, waits for a word, drains, and says from when to when."""
     home = Path(folder)
-    (home / "settings.yaml").write_text(SETTINGS)
-    (home / "definitions").mkdir(exist_ok=True)
-    (home / "definitions" / "habit.yaml").write_text(DEFINITION)
     paths = Paths(
         settings=home / "settings.yaml", definitions=home / "definitions", lake=str(home / "lake"), ledger=ledger
     )
