@@ -75,6 +75,22 @@ def test_who_waits_for_a_turn_does_not_ask_all_the_time(world: Any) -> None:
     assert passed.count("before claim") <= 2 * 20
 
 
+def test_turns_of_several_channels_are_taken_in_one_order(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order their messages came in: two workers that take the same channels never wait for each other."""
+    for number, channel in enumerate("cab"):
+        world.qualifies(f"org:{number}", lane=f"slack:#{channel}", options={"channel": f"#{channel}"})
+    asked: list[str] = []
+    reserve = pace.reserve
+
+    def noted(conn: Any, name: str, *given: Any) -> Any:
+        asked.append(name)
+        return reserve(conn, name, *given)
+
+    monkeypatch.setattr(pace, "reserve", noted)
+    _deliver(world, Noting(world.clock))
+    assert asked == [f"remote|slack:#{channel}" for channel in "abc"]
+
+
 def test_the_pace_is_kept_between_workers(world: Any) -> None:
     """Two that ask for the same channel are given moments a second apart, up to five seconds ahead, then a time."""
     given = []

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, select, update
 
 from pql import store
 from pql.outbox.sending.together import Together
@@ -83,3 +83,29 @@ def test_nothing_is_told_as_kept_that_is_not(world: Any) -> None:
         Together(world.engine).write(_count("lost"))
     event.remove(world.engine, "commit", refuse)
     assert "lost" not in _names(world.engine)
+
+
+def test_two_workers_that_wait_for_each_other_both_come_through(world: Any) -> None:
+    """What PostgreSQL undoes to end a deadlock is made again, and nobody hears of it."""
+    if world.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    with store.writing(world.engine) as conn:
+        for name in ("a", "b"):
+            conn.execute(counters.insert().values(name=name, value=0))
+    both_hold, made = threading.Barrier(2), list[str]()
+
+    def add(names: str) -> Any:
+        def change(conn: Connection) -> None:
+            for number, name in enumerate(names):
+                conn.execute(update(counters).where(counters.c.name == name).values(value=counters.c.value + 1))
+                if number == 0 and names not in made:
+                    made.append(names)
+                    both_hold.wait(30)
+
+        return change
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(Together(world.engine).write, add(names)) for names in ("ab", "ba")]
+        assert [each.exception(60) for each in jobs] == [None, None]
+    with store.reading(world.engine) as conn:
+        assert list(conn.execute(select(counters.c.value).where(counters.c.name.in_(["a", "b"]))).scalars()) == [2, 2]

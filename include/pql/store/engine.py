@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 60
@@ -63,6 +64,11 @@ def lock_ledger(conn: Connection) -> None:
     """Take the ledger-wide lock until `conn`'s transaction ends; SQLite's BEGIN IMMEDIATE already is one."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _DECIDING_LOCK})
+
+
+def was_deadlock(error: DBAPIError) -> bool:
+    """Whether PostgreSQL undid the transaction because it and another waited for each other; it may be made again."""
+    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
 def clock_ahead(engine: Engine, now: datetime) -> timedelta:

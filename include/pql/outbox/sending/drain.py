@@ -167,7 +167,7 @@ class Drain:
             now = self._clock()
             return {
                 lane: pace.reserve(conn, pace.place(keeps, claim), keeps, line.not_sooner(lane, now))
-                for lane, claim in firsts.items()
+                for lane, claim in sorted(firsts.items())  # in one order, or two workers wait for each other
             }
 
         for lane, (at, taken) in self._worker.together.write(change).items():

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from pql.store.engine import writing
+from pql.store.engine import was_deadlock, writing
 
 T = TypeVar("T")
 Change = Callable[[Connection], T]
+_MOST_UNDONE = 5  # deadlocks in a row after which it is no chance any more
 
 
 @dataclass(eq=False)
@@ -39,7 +41,8 @@ class Together:
     def write(self, change: Change[T]) -> T:
         """Make the change and return what it returns, once it is committed; raises what it raises.
 
-        A change may be made twice (when another's failure undid the transaction): it must only write to the ledger.
+        A change may be made twice (when another's failure or a deadlock undid the transaction): it must only write to
+        the ledger.
         """
         mine = _Write(change)
         with self._guard:
@@ -55,8 +58,7 @@ class Together:
 
     def _commit(self, taken: list[_Write]) -> None:
         try:
-            with writing(self._engine) as conn:
-                results = [each.change(conn) for each in taken]
+            results = self._made(taken)
         except Exception as error:
             if len(taken) > 1:  # one bad change must not fail the others
                 for each in taken:
@@ -69,3 +71,17 @@ class Together:
         else:
             for each, result in zip(taken, results, strict=True):
                 each.result, each.done = result, True
+
+    def _made(self, taken: list[_Write]) -> list[Any]:
+        """The results of one transaction; made again where the database undid it for another's sake."""
+        for _ in range(_MOST_UNDONE):
+            try:
+                return self._once(taken)
+            except DBAPIError as error:
+                if not was_deadlock(error):
+                    raise
+        return self._once(taken)
+
+    def _once(self, taken: list[_Write]) -> list[Any]:
+        with writing(self._engine) as conn:
+            return [each.change(conn) for each in taken]
