@@ -10,49 +10,10 @@ it may differ from the moment before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from functools import cache, lru_cache
 
-import pyarrow as pa
-import tldextract
-
+from pql.features.domains import make_domains
 from pql.features.scratch import Scratch
-
-_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)  # the bundled list: no network
-_PLAIN = re.compile(r"[a-z0-9-]+\.[a-z][a-z0-9-]*")  # two labels, as most are
-
-
-@cache
-def _suffixes() -> tuple[frozenset[str], frozenset[str]]:
-    """(public suffixes, top-level domains below which any label is one)."""
-    below = frozenset(suffix.removeprefix("*.") for suffix in _extract.tlds if suffix.startswith("*."))
-    return frozenset(_extract.tlds), below
-
-
-def _is_plain(host: str) -> bool:
-    """Whether the host is its own registrable domain for sure."""
-    suffixes, below = _suffixes()
-    return bool(_PLAIN.fullmatch(host)) and host not in suffixes and host.rpartition(".")[2] not in below
-
-
-@lru_cache(maxsize=100_000)
-def registrable(host: str) -> str | None:
-    """The registrable domain of a host, URL or e-mail domain; None if there is none.
-
-    A top-level domain that the public suffix list does not know counts as one (its rule `*`).
-
-    >>> registrable("https://www.Acme.co.uk/pricing"), registrable("eu.acme.test"), registrable("localhost")
-    ('acme.co.uk', 'acme.test', None)
-    """
-    host = host.strip().lower()
-    if _is_plain(host):
-        return host
-    parts = _extract(host)
-    if parts.suffix:
-        return parts.top_domain_under_public_suffix or None
-    labels = [*parts.subdomain.split("."), parts.domain]
-    return ".".join(labels[-2:]) if parts.subdomain and not parts.ipv4 else None
 
 
 def make_homes(scratch: Scratch, moment_count: int, free_mail_domains: Collection[str]) -> None:
@@ -159,22 +120,6 @@ def _make_crm(scratch: Scratch, moment_count: int) -> None:
 
 
 _HOSTS = "SELECT split_part(email, '@', -1) AS host FROM f_email UNION ALL SELECT domain FROM f_company"
-
-
-def make_domains(scratch: Scratch, hosts_sql: str, free_mail_domains: Collection[str]) -> None:
-    """Create `f_domain` (host, domain, is_free): every host of the query with its registrable domain."""
-    found = scratch.fetch(f"SELECT DISTINCT host FROM ({hosts_sql}) WHERE host IS NOT NULL ORDER BY host")
-    hosts = [str(host) for host in found["host"]]
-    free = {domain.lower() for domain in free_mail_domains}
-    domains = [host if host.lower() in free else registrable(host) for host in hosts]
-    scratch.put(
-        "f_domain",
-        {
-            "host": pa.array(hosts, pa.string()),
-            "domain": pa.array(domains, pa.string()),
-            "is_free": pa.array([domain in free for domain in domains], pa.bool_()),
-        },
-    )
 
 
 def _make_changes(scratch: Scratch, moment_count: int) -> None:

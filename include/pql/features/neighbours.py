@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 
-from pql.features.homes import make_domains
+from pql.features.domains import make_domains
 from pql.features.scratch import Scratch
 
 

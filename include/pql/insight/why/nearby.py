@@ -12,7 +12,7 @@ import duckdb
 from sqlalchemy import Engine, select
 
 from pql import store
-from pql.features.homes import registrable
+from pql.features.domains import registrable
 from pql.store.tables import members
 
 
