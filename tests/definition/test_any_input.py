@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
 from pql.definition import lint, parse, parse_vocabulary
+from pql.definition.attributes import attributes_of
 from pql.definition.parse import KEYS
 from pql.settings import load_settings
 from pql.types import UserError
@@ -95,7 +96,7 @@ def never_raises(text: str) -> None:
     assert (definition is None) == bool(errors)
     assert all(1 <= p.line <= text.count("\n") + 2 and p.message and "\n" not in str(p) for p in problems)
     if definition is not None:
-        assert definition.attributes is not None
+        assert attributes_of(definition) is not None
         lint(definition)
         hash(definition)
     parse_vocabulary(text, "v.yaml")

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from pql.definition.attributes import attributes_of
 from pql.definition.model import Action, Compare, Definition, EventMatch, Exclude, Play, Score, Trigger, Where
 
 Small = Callable[..., Definition]
@@ -153,7 +154,7 @@ def test_every_attribute_that_is_read_is_known(small: Small) -> None:
     do: [{crm_task: {subject: "{{ account.city|upper }}"}}]""",
     )
     own = ["plan", "seats", "region", "partner", "user.role", "domain", "employees"]
-    assert definition.attributes == tuple(sorted([*own, "owner_email", "industry", "user.name", "city"]))
+    assert attributes_of(definition) == tuple(sorted([*own, "owner_email", "industry", "user.name", "city"]))
 
 
 # --- versions ---

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+from pql.definition.attributes import attributes_of
 from pql.definition.model import Definition, Problem
 from pql.definition.possible import Possible, after_signup, reachable_points
 from pql.definition.used import compares, used_signals
@@ -129,7 +130,7 @@ def _gathered(definition: Definition) -> Iterator[Problem]:
 
 def _unmapped(definition: Definition, settings: Settings) -> Iterator[Problem]:
     given = mapped_attributes(settings)
-    for attribute in definition.attributes:
+    for attribute in attributes_of(definition):
         if attribute.removeprefix("user.") not in given:
             message = f"no source gives the attribute `{attribute}`: it is unknown for everybody"
             yield _warning(definition, "definition", message, "map it in settings.yaml")

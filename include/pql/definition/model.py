@@ -296,13 +296,6 @@ class Definition:
         """The named event of that name."""
         return next(e for e in self.events if e.name == name)
 
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """Every attribute any part of the definition reads (templates included), sorted."""
-        from pql.definition.attributes import attributes_of  # it walks this module's types
-
-        return attributes_of(self)
-
 
 @dataclass(frozen=True)
 class Problem:

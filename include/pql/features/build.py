@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from pql.definition.attributes import attributes_of
 from pql.definition.model import Definition
 from pql.features.attributes import BASE, COMPUTED, make_attributes
 from pql.features.clock import Clock, clock, day_ends, local_days, microseconds
@@ -72,7 +73,7 @@ def build(
 
 
 def _looked_up(definition: Definition, extra: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({*BASE, *definition.attributes, *extra} - set(COMPUTED)))
+    return tuple(sorted({*BASE, *attributes_of(definition), *extra} - set(COMPUTED)))
 
 
 def _usage(scratch: Scratch, ticking: Clock, definition: Definition, *, by_hint: bool) -> Usage:

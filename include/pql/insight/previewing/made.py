@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from pql.definition.attributes import attributes_of
 from pql.definition.lint import mapped_attributes
 from pql.definition.model import Definition
 from pql.insight.previewing import alerts, compared
@@ -77,7 +78,7 @@ def preview(
 
 
 def _check_attribute(project: Project, definitions: Sequence[Definition], by: str) -> None:
-    known = mapped_attributes(project.settings).union(*(d.attributes for d in definitions))
+    known = mapped_attributes(project.settings).union(*(attributes_of(d) for d in definitions))
     if by != SIZE and by.removeprefix("user.") not in known:
         raise UserError(f"--by: no source gives the attribute `{by}` (there are: size, {', '.join(sorted(known))}).")
 
