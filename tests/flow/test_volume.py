@@ -1,4 +1,4 @@
-"""A source that suddenly brings far less than usual: alerts wait for a person, and nothing rests on absence."""
+"""A source that suddenly brings far less or more than usual: alerts wait for a person."""
 
 from __future__ import annotations
 
@@ -39,6 +39,33 @@ def test_alerts_are_held_while_a_source_brings_far_less_than_usual(busy: Any) ->
     assert why.endswith("it is about 120")
     busy.deliver()
     assert busy.told() == []
+
+
+@pytest.mark.parametrize(("times", "held"), [(11, 2), (9, 0)])
+def test_alerts_are_held_while_a_source_brings_far_more_than_usual(busy: Any, times: int, held: int) -> None:
+    """PRODUCT-A6: everything sent over and over again is held; nine times as much is still a good day."""
+    night = T0 + 2 * DAY
+    crowd(busy, T0 + DAY, times * CROWD)
+    busy.happens("new", *days_before(night, 3, 2, 1))
+    summary = busy.run("nightly", night)
+    assert (summary["newly_qualified"], summary["held"], summary["drops"]) == (1, held, {})
+    assert list(summary["surges"]) == (["product"] if held else [])
+    busy.deliver()
+    assert bool(busy.told()) == (not held)
+
+
+def test_a_surge_is_no_silence(busy: Any) -> None:
+    """Whoever left while a source brought far too much did leave: absence can be told."""
+    busy.define(HABIT + "leave: {after: 2d}\n")
+    busy.happens("new", *days_before(T0 + DAY, 3, 2, 1))
+    busy.run("nightly", T0 + DAY)
+    for n in range(1, 8):
+        crowd(busy, T0 + n * DAY)
+    busy.run("nightly", T0 + 6 * DAY)  # no longer qualified
+    crowd(busy, T0 + 8 * DAY, 11 * CROWD)
+    summary = busy.run("nightly", T0 + 9 * DAY)
+    assert list(summary["surges"]) == ["product"]
+    assert summary["by_definition"]["habit"]["left"] == 1
 
 
 def test_a_usual_day_holds_nothing(busy: Any) -> None:

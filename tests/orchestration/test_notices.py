@@ -287,14 +287,22 @@ def test_what_nobody_can_tell_asks_a_person_once(slack: Callable[[bool], None], 
 def test_a_drop_in_volume_is_told_by_the_run_that_sees_it(slack: Callable[[bool], None], loopback: Any) -> None:
     """PRODUCT-S5: a live run's drops are told once and so is their end; a run of the past tells nothing."""
     fresh = {"source": "product", "late": False, "age_s": 60}
-    low = {"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events instead of 100"}}
+    usual: dict[str, Any] = {"live": True, "sources": [fresh], "drops": {}, "surges": {}}
+    low = {**usual, "drops": {"product": "product brought 3 events instead of 100"}}
+    high = {**usual, "surges": {"product": "product brought 3000 events instead of 100"}}
     notices.watch({**low, "live": False})
     assert told(loopback) == []
     notices.watch(low)
     notices.watch(low)
     notices.watch()
-    notices.watch({**low, "drops": {}})
-    assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend", "white_check_mark"]
+    notices.watch(usual)
+    notices.watch(high)
+    notices.watch(high)
+    assert [line.split(":")[1] for line in told(loopback)] == [
+        "chart_with_downwards_trend",
+        "white_check_mark",
+        "chart_with_upwards_trend",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -305,6 +313,6 @@ def test_a_source_that_brings_little_and_then_nothing_is_not_well_again(
 ) -> None:
     """Once it has stopped there is no drop to be seen any more; ops are not told that it brings as much as usual."""
     fresh = {"source": "product", "late": False, "age_s": 60}
-    notices.watch({"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events"}})
-    notices.watch({"live": True, "sources": [fresh | stopped], "drops": {}})
+    notices.watch({"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events"}, "surges": {}})
+    notices.watch({"live": True, "sources": [fresh | stopped], "drops": {}, "surges": {}})
     assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend"]

@@ -58,7 +58,7 @@ def watch(summary: Mapping[str, Any] | None = None) -> None:
     Asked by every run and by `deliver` every five minutes, so a source is late also when nobody reads it any more.
     """
     from pql.orchestration.runtime import now, project
-    from pql.pipeline.health.watch import conditions, drops
+    from pql.pipeline.health.watch import conditions, volumes
     from pql.store.engine import reading
     from pql.store.ops import told
 
@@ -66,7 +66,7 @@ def watch(summary: Mapping[str, Any] | None = None) -> None:
         with project() as opened:
             found = conditions(opened, now=now())
             if summary is not None and summary["live"]:
-                found += drops(summary)
+                found += volumes(summary)
             with reading(opened.engine) as connection:
                 known = told(connection)
             _tell_all(opened, [each for each in found if known.get(each.name) != each.state])

@@ -21,7 +21,7 @@ from pql.definition.model import Definition
 from pql.outbox.queueing.retract import retract
 from pql.pipeline import retracting
 from pql.pipeline.health.freshness import freshness
-from pql.pipeline.health.volume import Drop, drops_of
+from pql.pipeline.health.volume import Unusual, unusual
 from pql.pipeline.ingest import Kind
 from pql.pipeline.intents import intents_of, material
 from pql.pipeline.lake_at import LakeAt
@@ -77,7 +77,7 @@ def decide(
             now=now,
             kind=kind,
             passed_over=passed_over,
-            drops=drops_of(project, lake, as_of) if as_of >= now - project.horizon else (),
+            odd=unusual(project, lake, as_of) if as_of >= now - project.horizon else (),
         )
 
 
@@ -92,18 +92,19 @@ def decide_run(
     kind: str,
     known: pd.DataFrame | None = None,
     passed_over: Mapping[str, str] | None = None,
-    drops: Sequence[Drop] = (),
+    odd: Sequence[Unusual] = (),
 ) -> dict[str, Any]:
     """`decide` with the snapshots at hand.
 
-    While a source brings far less than usual (`drops`), what rests on absence waits and messages are held (PRODUCT-S5).
+    While a source brings far less or more than usual (`odd`), messages are held, and while it is less, what rests on
+    absence waits (PRODUCT-S5).
     A replay gives everybody's identity at `as_of`, too (`known`); it has the ledger to itself, so nothing is foreseen.
     """
     live = as_of >= now - project.horizon
     with store.reading(project.engine) as connection:
         fresh = freshness(connection, project.settings, now=now) if reports else ()
     summary = empty_summary(
-        reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {}, fresh=fresh, drops=drops
+        reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {}, fresh=fresh, odd=odd
     )
     frames = {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated}
     count_evaluated(summary, frames, [e.definition.id for e in evaluated if e.definition.status == "live"])
@@ -113,9 +114,9 @@ def decide_run(
     at = LakeAt(project, lake, [each.definition for each in ordered], as_of)
     who = at.identity() if known is None else known
     ordered = [_still_so(each, who) for each in ordered]
-    looks_back = kind == "nightly" and known is None and not drops
+    looks_back = kind == "nightly" and known is None and not any(each.is_drop for each in odd)
     doubted = retracting.look_back(project, [(e.definition, e.frame) for e in ordered], as_of) if looks_back else {}
-    run = _Run(project, at, as_of, now, kind, tuple(drops), doubted)
+    run = _Run(project, at, as_of, now, kind, tuple(odd), doubted)
     seen, accounts_of = _seen(who), run.foresee(ordered) if known is None else {}
     with store.deciding(project.engine) as connection:
         return run.decide(connection, ordered, seen, accounts_of, summary)
@@ -128,7 +129,7 @@ class _Run:
     as_of: datetime
     now: datetime
     kind: str
-    drops: tuple[Drop, ...] = ()
+    odd: tuple[Unusual, ...] = ()
     doubted: retracting.Doubted = field(default_factory=dict)
 
     def foresee(self, ordered: Sequence[Evaluated]) -> Mapping[str, set[str]]:
@@ -181,7 +182,7 @@ class _Run:
             floor=self.project.settings.storm_floor,
             factor=self.project.settings.storm_factor,
         )
-        why = [str(drop) for drop in self.drops]
+        why = [str(each) for each in self.odd]
         why += [self._too_many(announced, cap)] if announced > cap else []
         why += [f"{len(taken_back)} announcements would be taken back at once"] if len(taken_back) > cap else []
         hold = bool(why)
@@ -230,7 +231,7 @@ class _Run:
 
     def _complete(self, connection: Connection) -> bool:
         settled = source_status.complete(connection, list(self.project.settings.sources), self.as_of)
-        return settled and not self.drops
+        return settled and not any(each.is_drop for each in self.odd)
 
     def _baseline(self, connection: Connection, definition: Definition) -> Baseline:
         if definition.id in runs.read_baselines(connection):

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pql.pipeline.health.freshness import Freshness
-from pql.pipeline.health.volume import Drop
+from pql.pipeline.health.volume import Unusual
 from pql.qualification.model import Decisions
 
 COUNTED = ("read", "new", "duplicates", "quarantined")  # of each source, by the run
@@ -23,7 +23,7 @@ def empty_summary(
     live: bool,
     passed_over: Mapping[str, str],
     fresh: Sequence[Freshness] = (),
-    drops: Sequence[Drop] = (),
+    odd: Sequence[Unusual] = (),
 ) -> dict[str, Any]:
     """The summary before anything is evaluated or decided; `passed_over` says why a definition is not decided.
 
@@ -38,7 +38,8 @@ def empty_summary(
         "quarantined": sum(int(r["quarantined"]) for r in reports),
         "complete_to": {r["source"]: r["complete_to"] for r in reports},
         "sources": [each.summary() | counts.get(each.source, {}) for each in fresh],
-        "drops": {drop.source: str(drop) for drop in drops},
+        "drops": {each.source: str(each) for each in odd if each.is_drop},
+        "surges": {each.source: str(each) for each in odd if not each.is_drop},
         "evaluated": 0,
         "newly_qualified": 0,
         "announced": 0,

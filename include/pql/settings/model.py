@@ -260,6 +260,9 @@ class Settings(Strict):
     volume_drop_pct: float = Field(default=70, gt=0, le=100)
     """a run holds its alerts, and decides nothing that rests on absence, while a source brought so many % fewer events
     than it usually does at this hour of the week; `100`: never"""
+    volume_surge_factor: float = Field(default=10, ge=0)
+    """a run holds its alerts while a source brought more than so many times the events that it usually does at this
+    hour of the week; `0`: never"""
     quarantine_pct: float = Field(default=5, ge=0, le=100)
     """ops are told when more than so many % of the records of a source's last read could not be used"""
     retract_within_days: float = Field(default=14, ge=0)

@@ -181,7 +181,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "ops_states": {
         "name": "`dag:`, `source:`, `quarantine:`, `volume:`, `destination:` or `reconcile:` and a name, `storm:` and "
         "a run, `outbox:unclear`",
-        "state": "`ok`, `failed`, `late`, `low`, `held` or `unclear`",
+        "state": "`ok`, `failed`, `late`, `low`, `high`, `held` or `unclear`",
         "since": "since when",
         "told_at": "when ops were told of it; NULL: not yet",
         "telling_until": "until then somebody is telling ops, and nobody else does",

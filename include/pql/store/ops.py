@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from pql.store.instants import to_naive
 from pql.store.tables import ops_states
 
-State = Literal["ok", "failed", "late", "low", "held", "unclear"]
+State = Literal["ok", "failed", "late", "low", "high", "held", "unclear"]
 TELLING_TAKES = timedelta(minutes=1)
 """Longer than Slack is waited for: so long one who tells ops has it to himself."""
 

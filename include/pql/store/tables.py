@@ -299,7 +299,7 @@ ops_states = Table(
     "ops_states",
     metadata,
     Column("name", String(200), primary_key=True),  # "dag:hourly_signals", "source:product late"
-    Column("state", String(20), nullable=False),  # ok | failed | late | low | held
+    Column("state", String(20), nullable=False),  # ok | failed | late | low | high | held | unclear
     Column("since", DateTime, nullable=False),
     Column("told_at", DateTime),
     Column("telling_until", DateTime),  # somebody is telling ops; if nothing is heard of him by then, another does

@@ -1,7 +1,7 @@
-"""Whether a source brings far less than it usually does at this hour of the week: event counts in, drops out.
+"""Whether a source brings far less, or far more, than usual at this hour of the week: event counts in, what is odd out.
 
-An abnormal drop holds alerts instead of sending wrong ones (PRODUCT-S5). It is read off the lake, so a rerun sees the
-same. A source that stopped altogether is late, which is something else.
+An abnormal volume holds alerts instead of sending wrong ones (PRODUCT-S5, A6). It is read off the lake, so a rerun sees
+the same. A source that stopped altogether is late, which is something else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import duckdb
 from pql import store
 from pql.pipeline.moments import local_midnight
 from pql.pipeline.project import Project
+from pql.settings import Settings
 from pql.store import sources
 from pql.store.sources import SourceStatus
 
@@ -26,7 +27,7 @@ ENOUGH = 100  # events; of fewer nobody can tell
 
 
 @dataclass(frozen=True)
-class Drop:
+class Unusual:
     """A source that brought `count` events in the `window` up to `until`, where about `usual` are usual."""
 
     source: str
@@ -34,6 +35,11 @@ class Drop:
     usual: int
     window: timedelta
     until: datetime
+
+    @property
+    def is_drop(self) -> bool:
+        """Whether it is too few: then what rests on absence cannot be told. Too many only make alerts doubtful."""
+        return self.count < self.usual
 
     def __str__(self) -> str:
         hours = int(self.window.total_seconds() // 3600)
@@ -43,17 +49,21 @@ class Drop:
         )
 
 
-def drops_of(project: Project, lake: duckdb.DuckDBPyConnection, as_of: datetime) -> tuple[Drop, ...]:
-    """The sources with an abnormal drop at `as_of`, by name."""
-    if project.settings.volume_drop_pct >= 100:
+def unusual(project: Project, lake: duckdb.DuckDBPyConnection, as_of: datetime) -> tuple[Unusual, ...]:
+    """The sources with an abnormal volume at `as_of`, by name."""
+    if project.settings.volume_drop_pct >= 100 and not project.settings.volume_surge_factor:
         return ()
     with store.reading(project.engine) as connection:
         known = sources.status(connection)
-    found = [_drop(project, lake, known[name], as_of) for name in sorted(project.settings.sources) if name in known]
-    return tuple(drop for drop in found if drop is not None)
+    found = [
+        _looked_at(project, lake, known[name], as_of) for name in sorted(project.settings.sources) if name in known
+    ]
+    return tuple(each for each in found if each is not None)
 
 
-def _drop(project: Project, lake: duckdb.DuckDBPyConnection, status: SourceStatus, as_of: datetime) -> Drop | None:
+def _looked_at(
+    project: Project, lake: duckdb.DuckDBPyConnection, status: SourceStatus, as_of: datetime
+) -> Unusual | None:
     until = _known_until(project, status, as_of)
     if until is None or status.newest_at is None:
         return None
@@ -64,9 +74,14 @@ def _drop(project: Project, lake: duckdb.DuckDBPyConnection, status: SourceStatu
         told = [each for each in before if each is not None]
         usual = median(told) if len(told) >= AT_LEAST else 0
         if count is not None and usual >= ENOUGH:
-            is_low = count < usual * (1 - project.settings.volume_drop_pct / 100)
-            return Drop(status.source, count, round(usual), window, until) if is_low else None
+            is_odd = _is_odd(project.settings, count, usual)
+            return Unusual(status.source, count, round(usual), window, until) if is_odd else None
     return None
+
+
+def _is_odd(settings: Settings, count: int, usual: float) -> bool:
+    is_low = count < usual * (1 - settings.volume_drop_pct / 100)
+    return is_low or 0 < settings.volume_surge_factor * usual < count
 
 
 def _known_until(project: Project, status: SourceStatus, as_of: datetime) -> datetime | None:

@@ -46,14 +46,14 @@ def conditions(project: Project, *, now: datetime) -> list[Condition]:
         return [*found, *_storms(connection), _unclear(connection)]
 
 
-def drops(summary: Mapping[str, Any]) -> list[Condition]:
-    """Of each source whether it brings far less than usual, by a run's result.
+def volumes(summary: Mapping[str, Any]) -> list[Condition]:
+    """Of each source whether it brings far less or far more than usual, by a run's result.
 
     Of one that is late, or of which nothing came for a day, that cannot be said: what was told of it still holds.
     """
-    low: Mapping[str, str] = summary["drops"]
+    low, high = summary["drops"], summary["surges"]
     known = [s["source"] for s in summary["sources"] if not s["late"] and s["age_s"] is not None and s["age_s"] < _DAY]
-    return [_low(name, low.get(name)) for name in sorted({*low, *known})]
+    return [_volume(name, low.get(name), high.get(name)) for name in sorted({*low, *high, *known})]
 
 
 def _late(each: Freshness) -> Condition:
@@ -145,12 +145,16 @@ def _unclear(conn: Connection) -> Condition:
     return Condition("outbox:unclear", "unclear", text)
 
 
-def _low(source: str, drop: str | None) -> Condition:
+def _volume(source: str, drop: str | None, surge: str | None) -> Condition:
     name = f"volume:{source}"
-    if drop is None:
-        return Condition(name, "ok", f":white_check_mark: `{source}` brings as much as usual again.")
-    text = f":chart_with_downwards_trend: {drop}. Alerts are held, and nothing that rests on absence is decided."
-    return Condition(name, "low", text)
+    if drop is not None:
+        text = f":chart_with_downwards_trend: {drop}. Alerts are held, and nothing that rests on absence is decided."
+        return Condition(name, "low", text)
+    if surge is not None:
+        return Condition(
+            name, "high", f":chart_with_upwards_trend: {surge}. Alerts are held until somebody has looked."
+        )
+    return Condition(name, "ok", f":white_check_mark: `{source}` brings as much as usual again.")
 
 
 def _share(each: Freshness) -> str:
