@@ -8,16 +8,20 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import TypeVar
 
 import psutil
 from tests.chaos.plan import Life, Plan
 from tests.chaos.worker import Post, live
 
+T = TypeVar("T")
 THAW_S = 2.0  # real seconds after which a frozen worker goes on early, because somebody waits for what it has locked
 STUCK_S = 120.0  # real seconds in which a worker that was woken has to sleep again, or die
 _fork = get_context("forkserver")  # what a new life needs is imported once
@@ -97,6 +101,18 @@ class Crew:
                 self._thaw()  # it may hold what the others wait for
             if time.monotonic() > patience:
                 raise RuntimeError(f"workers {sorted(self.at_work)} neither sleep nor die")
+
+    def until_done(self, job: Future[T], now_s: float) -> T:
+        """Return the job's result; meanwhile whoever froze may go on early: it may hold what the job waits for."""
+        began = time.monotonic()
+        while not futures.wait([job], timeout=0.05).done:
+            ready = wait([each.pipe for each in self.at_work.values()], timeout=0)
+            for number in [n for n, each in self.at_work.items() if each.pipe in ready]:
+                self._heard(number, now_s)
+            if time.monotonic() - began > THAW_S:
+                self._thaw()
+                began = time.monotonic()
+        return job.result()
 
     def end(self) -> None:
         """End everybody for good."""

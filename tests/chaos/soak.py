@@ -13,6 +13,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from mmap import mmap
@@ -80,6 +81,7 @@ def soak(
             replayed = run.replay()
         finally:
             run.crew.end()
+            run.desk.shutdown()
         history = run.history()
         engine.dispose()
     return Outcome(
@@ -129,6 +131,7 @@ class _Run:
     weathers: int = 0  # in force so far
     hides_bursts: bool = False
     rested_at_s: float = -REST_S
+    desk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))  # where waves are decided
 
     def __post_init__(self) -> None:
         self.post.left.touch()
@@ -245,7 +248,8 @@ class _Run:
         while self.waves < len(self.plan.waves) and self.plan.waves[self.waves].at_s <= self.clock.now_s:
             wave = self.plan.waves[self.waves]
             self.waves += 1
-            self.answers |= decide(self.engine, wave, self.company, self.clock())
+            job = self.desk.submit(decide, self.engine, wave, self.company, self.clock())
+            self.answers |= self.crew.until_done(job, self.clock.now_s)
             self.rested_at_s = -REST_S
 
     def _state(self, id: int) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
+from multiprocessing import get_context
 
 from tests.chaos import ledgers, plan
-from tests.chaos.history import SENT
+from tests.chaos.history import SENT, Anomaly
 from tests.chaos.soak import Outcome, soak
 from tests.chaos.stories import LEDGERS, Told
 
@@ -18,23 +20,53 @@ Soaked = tuple[int, str, Outcome]  # seed, ledger, what came of it
 
 
 def run(seeds: Sequence[int], on: Sequence[str], deliveries: int, minutes: float, say: Say) -> tuple[Told, str]:
-    """Soak each seed on each ledger, as many as the budget of minutes allows, at least one; (what it told, seeds)."""
+    """Soak each seed on each ledger, as many as the budget of minutes allows, at least one; (what it told, seeds).
+
+    The ledgers are soaked side by side, each by a process of its own, one seed after the other.
+    """
     began = time.monotonic()
     done: list[Soaked] = []
-    wanted = [(seed, ledger) for seed in seeds for ledger in on]
+    left, wanted = {each: list(seeds) for each in on}, len(seeds) * len(on)
+    running: dict[Future[Outcome], tuple[int, str]] = {}
     with ExitStack() as stack:
         urls = {each: stack.enter_context(getattr(ledgers, each)()) for each in on}
-        for number, (seed, ledger) in enumerate(wanted):
-            if done and (time.monotonic() - began) / 60 > minutes:
+        pool = stack.enter_context(ProcessPoolExecutor(len(on), mp_context=get_context("spawn")))
+        while True:
+            for ledger in set(left) - {each for _, each in running.values()}:
+                if left[ledger] and (not done or (time.monotonic() - began) / 60 < minutes):
+                    seed = left[ledger].pop(0)
+                    running[pool.submit(one, seed, urls[ledger], deliveries)] = (seed, ledger)
+            if not running:
                 break
-            ledgers.empty(urls[ledger])
+            for job in wait(running, timeout=30, return_when=FIRST_COMPLETED).done:
+                done.append((*running.pop(job), _outcome(job)))
+                print(_line(done[-1]), flush=True)
+            say(
+                len(done) / (len(seeds) * len(on)),
+                ", ".join(f"seed {n} on {LEDGERS[at]}" for n, at in running.values()),
+            )
+    return told(sorted(done, key=lambda each: each[0]), len(seeds) * len(on), deliveries), _seeds(done)
 
-            def tell(share: float, what: str, number: int = number, seed: int = seed, on: str = ledger) -> None:
-                say((number + share) / len(wanted), f"seed {seed} on {LEDGERS[on]}, {what}")
 
-            with ledgers.scratch() as folder:
-                done.append((seed, ledger, soak(plan.make(seed, deliveries), urls[ledger], folder, tell)))
-    return told(done, len(wanted), deliveries), _seeds(done)
+def one(seed: int, url: str, deliveries: int) -> Outcome:
+    """Soak one seed on the ledger, emptied before."""
+    ledgers.empty(url)
+    with ledgers.scratch() as folder:
+        return soak(plan.make(seed, deliveries), url, folder)
+
+
+def _outcome(job: Future[Outcome]) -> Outcome:
+    try:
+        return job.result()
+    except Exception as error:  # the others may still tell something
+        broken = Anomaly("broke off", f"{type(error).__name__}: {error}")
+        return Outcome((broken,), {}, {}, {}, 0, 0, 0, 0.0, 0.0)
+
+
+def _line(soaked: Soaked) -> str:
+    seed, ledger, outcome = soaked
+    found = f"{len(outcome.anomalies)} anomalies" if outcome.anomalies else "no anomaly"
+    return f"seed {seed} on {LEDGERS[ledger]}: {found}, {outcome.requests:,} sends in {outcome.seconds:.0f} s"
 
 
 def told(done: Sequence[Soaked], wanted: int, deliveries: int) -> Told:
