@@ -41,11 +41,8 @@ def run(seeds: Sequence[int], on: Sequence[str], deliveries: int, minutes: float
             for job in wait(running, timeout=30, return_when=FIRST_COMPLETED).done:
                 done.append((*running.pop(job), _outcome(job)))
                 print(_line(done[-1]), flush=True)
-            say(
-                len(done) / (len(seeds) * len(on)),
-                ", ".join(f"seed {n} on {LEDGERS[at]}" for n, at in running.values()),
-            )
-    return told(sorted(done, key=lambda each: each[0]), len(seeds) * len(on), deliveries), _seeds(done)
+            say(len(done) / wanted, ", ".join(f"seed {n} on {LEDGERS[at]}" for n, at in running.values()))
+    return told(sorted(done, key=lambda each: each[0]), wanted, deliveries), _seeds(done)
 
 
 def one(seed: int, url: str, deliveries: int) -> Outcome:
