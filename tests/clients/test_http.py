@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from pql.clients.http import Bearer, Http, RemoteError
+from pql.clients.http import Bearer, Http, Pace, RemoteError
 from pql.types import Connection
 
 SECRET = "pat-very-secret"
@@ -131,3 +132,14 @@ def test_a_netrc_file_cannot_replace_the_token(loopback: Any, tmp_path: Any, mon
 def test_secrets_are_in_no_repr(loopback: Any) -> None:
     """Neither the client nor its auth shows the token."""
     assert SECRET not in repr(client(loopback.url)) + repr(Bearer(SECRET))
+
+
+def test_threads_that_share_a_pace_each_get_a_moment_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight calls at once at ten a second: they leave a tenth of a second apart, not all at once."""
+    monkeypatch.setattr("pql.clients.http.time.monotonic", lambda: 5.0)
+    naps: list[float] = []
+    pace = Pace(10, naps.append)
+    with ThreadPoolExecutor(8) as pool:
+        for job in [pool.submit(pace.wait) for _ in range(8)]:
+            job.result()
+    assert sorted(naps) == pytest.approx([n / 10 for n in range(1, 8)])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import Any, TypeVar
 
 import requests
@@ -87,13 +88,16 @@ class Pace:
         self._gap_s = 1 / per_second
         self._sleep = sleep
         self._next = 0.0
+        self._guard = Lock()  # deliveries to one destination are made by several threads
 
     def wait(self) -> None:
-        """Sleep until the next call may go out."""
-        ahead_s = self._next - time.monotonic()
-        if ahead_s > 0:
-            self._sleep(ahead_s)
-        self._next = time.monotonic() + self._gap_s
+        """Sleep until the next call may go out; each caller has a moment of its own."""
+        with self._guard:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._gap_s
+        if at > now:
+            self._sleep(at - now)
 
 
 class Http:
