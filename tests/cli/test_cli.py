@@ -138,7 +138,7 @@ def test_the_whole_line_by_hand(pql, home):
     (waiting,) = json.loads(pql("--home", home, "release", "-f", "json").out)
     assert (waiting["subject"], waiting["why_silent"]) == ("user:ada", "baseline")
     assert pql("--home", home, "deliver").out == "nothing was due\n"
-    assert "released 1 openings" in pql("--home", home, "release", "--top", 1).out
+    assert "released 1 opening:" in pql("--home", home, "release", "--top", 1).out
     again = pql("--home", home, "release", "--episode", waiting["episode"]).out
     assert f"not released, as no stay of that number is open and silent: {waiting['episode']}" in again
     assert {row["state"] for row in json.loads(pql("--home", home, "deliveries", "-f", "json").out)} == {"pending"}
@@ -151,7 +151,7 @@ def test_blocks_are_made_listed_and_lifted(pql, loaded):
     assert said.out.startswith("user:ada is blocked (snooze) until")
     (row,) = json.loads(pql("--home", loaded, "block", "-f", "json").out)
     assert (row["account"], row["kind"], row["reason"]) == ("user:ada", "snooze", "asked us to wait")
-    assert "1 blocks of user:ada ended" in pql("--home", loaded, "block", "user:ada", "--lift").out
+    assert "1 block of user:ada ended" in pql("--home", loaded, "block", "user:ada", "--lift").out
     assert json.loads(pql("--home", loaded, "block", "-f", "json").out) == []
 
 

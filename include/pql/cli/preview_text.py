@@ -7,10 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pql.cli.output import Format, show
+from pql.destinations.words import count
 from pql.insight import Preview
 from pql.insight.previewing.model import Account, Outcome, Side
 from pql.insight.previewing.page import became, found_at, is_moved
-from pql.insight.previewing.sentence import bought, counted, rate
+from pql.insight.previewing.sentence import bought, rate
 
 
 def print_preview(found: Preview, top: int, zone: ZoneInfo | None) -> None:
@@ -75,7 +76,7 @@ def _list(found: Preview, group: str, title: str, accounts: list[Account], top: 
     if not accounts:
         return
     outcome: Outcome = getattr(found, group)
-    said = "" if group == "kept" else f": {counted(outcome.accounts, found.unit)}"
+    said = "" if group == "kept" else f": {count(outcome.accounts, found.unit)}"
     said += f"; bought afterwards: {bought(outcome)}" if found.outcome_known_to else ""
     print(f"\n{title}{said}")
     because = {"added": found.added_because, "removed": found.removed_because}.get(group, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from pql.scoring.wording import plural
 from pql.types import Alert, Champion, Reason
 
 Say = Callable[[object], str]
@@ -79,10 +80,10 @@ def signed(points: int) -> str:
 def count(number: int, noun: str) -> str:
     """A number of things.
 
-    >>> count(1, "day"), count(1200, "day")
-    ('1 day', '1,200 days')
+    >>> count(1, "day"), count(1200, "day"), count(2, "delivery")
+    ('1 day', '1,200 days', '2 deliveries')
     """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
 def _kept(character: str) -> str:

@@ -11,6 +11,7 @@ from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
 from pql.cli.commands.storms import user
 from pql.cli.output import Format, FormatOption, progress, show
+from pql.destinations.words import count
 from pql.outbox.by_hand import storm
 from pql.store import blocks, marks
 from pql.types import UserError
@@ -64,7 +65,8 @@ def release(
                     top=top,
                     rhythm=outbox.rhythm(opened.settings),
                 )
-            print(f"released {len(done.episode_ids)} openings: {done.queued.pending} deliveries are due (pql deliver)")
+            released, due = count(len(done.episode_ids), "opening"), count(done.queued.pending, "delivery")
+            print(f"released {released}: {due} due (pql deliver)")
             if left := sorted({*(episode or ())} - {*done.episode_ids}):
                 print(f"not released, as no stay of that number is open and silent: {', '.join(map(str, left))}")
             return
@@ -125,7 +127,7 @@ def block(
         with store.writing(opened.engine) as connection:
             marks.mark_account(connection, [d.id for d in opened.definitions if d.status != "retired"], key, now())
             if lift:
-                print(f"{blocks.lift(connection, key, now=now())} blocks of {key} ended")
+                print(f"{count(blocks.lift(connection, key, now=now()), 'block')} of {key} ended")
                 return
             if not reason:
                 raise UserError("--reason is needed: whoever wonders why the account is silent will read it.")

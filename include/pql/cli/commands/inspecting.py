@@ -12,7 +12,7 @@ import typer
 from pql import insight
 from pql.cli.app import app, instant, now, project
 from pql.cli.output import Format, FormatOption, show
-from pql.insight.previewing.sentence import counted
+from pql.destinations.words import count
 
 MARKS = {"true": "✓", "false": "✗", "unknown": "?", "not yet": "…"}
 SINCE = {"night": "Since last night", "week": "Since last week"}
@@ -76,7 +76,7 @@ def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     yield from _path(one["path"], 1)
     if one["champions"]:
         people = [
-            f"{c['name']} ({counted(c['actions'], 'action')} on {counted(c['days'], 'day')})" for c in one["champions"]
+            f"{c['name']} ({count(c['actions'], 'action')} on {count(c['days'], 'day')})" for c in one["champions"]
         ]
         yield "Champions  " + " · ".join(people)
     yield f"Alert  {one['alert']}"

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from pql.destinations.words import count
 from pql.insight.previewing.course import Course
 from pql.insight.previewing.model import Side
 from pql.insight.previewing.period import Period, needs_crm_of_then
 from pql.insight.previewing.purchases import Purchases
-from pql.insight.previewing.sentence import counted
 
 
 def notes(
@@ -71,7 +71,7 @@ def _data(courses: Sequence[Course], period: Period, unit: str, zone: ZoneInfo) 
     short = sum(any(bool(row[name]) for name in row.index if str(name).startswith("short.")) for row in rows)
     if short:
         yield (
-            f"{counted(short, unit)} of {len(rows)} were announced with less history than the windows of their "
+            f"{count(short, unit)} of {len(rows)} were announced with less history than the windows of their "
             f"signals ask for: history begins on {period.history_from}."
         )
 
@@ -82,7 +82,7 @@ def _silent(sides: Sequence[Side], unit: str) -> Iterator[str]:
         return
     versus = f" (by the old one {sides[1].already_qualified})" if len(sides) > 1 else ""
     yield (
-        f"By the new definition {counted(new, unit)}{versus} qualified already when the period began. Nobody is told "
+        f"By the new definition {count(new, unit)}{versus} qualified already when the period began. Nobody is told "
         "of those: what was true already is no news."
     )
 

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from pql.destinations.words import count
 from pql.insight.previewing.chart import alerts_chart
 from pql.insight.previewing.model import Account, Preview
-from pql.insight.previewing.sentence import bought, counted, rate
+from pql.insight.previewing.sentence import bought, rate
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -55,7 +56,7 @@ def page(preview: Preview, *, timezone: str = "UTC") -> str:
         p=preview,
         chart=Markup(alerts_chart(preview)),  # noqa: S704  # our own picture: numbers and dates, no text from data
         when=when,
-        counted=counted,
+        counted=count,
         became=became,
         groups=groups(preview),
         most=MOST,
@@ -96,7 +97,7 @@ def found_at(day: date | None, at: datetime | None, silent: str, zone: ZoneInfo 
 def became(account: Account) -> str:
     """What became of it after the alert, and how long it had."""
     if account.became == "bought":
-        return f"bought after {counted(account.days_had or 0, 'day')}"
+        return f"bought after {count(account.days_had or 0, 'day')}"
     if account.became == "not yet":
-        return f"not in {counted(account.days_had or 0, 'day')}"
+        return f"not in {count(account.days_had or 0, 'day')}"
     return account.became

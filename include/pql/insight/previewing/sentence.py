@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from pql.destinations.words import count
 from pql.insight.previewing.model import Account, Outcome, Side
 
 
@@ -14,18 +15,10 @@ def sentence(
     """For example "+14 accounts, −9 (3 of the 9 later bought); 5.2 alerts a day instead of 3.1, at most 17 on …"."""
     if old is None:
         if not new.announced:
-            return f"Nobody would have been announced in {counted(days, 'day')}"
-        who = f"{counted(new.announced, unit)} in {counted(days, 'day')}{_bought(new.outcome)}"
+            return f"Nobody would have been announced in {count(days, 'day')}"
+        who = f"{count(new.announced, unit)} in {count(days, 'day')}{_bought(new.outcome)}"
         return f"{who}; {rate(new.alerts_a_day)} alerts a day{_most(new.most_a_day, new.busiest_day)}"
     return f"{_difference(unit, added, removed, accounts, new)}; {_alerts(new, old)}"
-
-
-def counted(count: int, unit: str) -> str:
-    """
-    >>> counted(1, "account"), counted(9, "day")
-    ('1 account', '9 days')
-    """
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 def rate(value: float) -> str:
@@ -59,7 +52,7 @@ def _had(least: int, most: int) -> str:
     """
     if most == 0:
         return "less than a day after the alert"
-    return f"in {counted(most, 'day')}" if least == most else f"in {least} to {counted(most, 'day')}"
+    return f"in {count(most, 'day')}" if least == most else f"in {least} to {count(most, 'day')}"
 
 
 def moved(accounts: Sequence[Account]) -> tuple[int, int]:
@@ -75,7 +68,7 @@ def moved(accounts: Sequence[Account]) -> tuple[int, int]:
 
 def _difference(unit: str, added: Outcome, removed: Outcome, accounts: Sequence[Account], new: Side) -> str:
     if added.accounts or removed.accounts:
-        plus = f"+{counted(added.accounts, unit)}{_bought(added)}" if added.accounts else f"no {unit} added"
+        plus = f"+{count(added.accounts, unit)}{_bought(added)}" if added.accounts else f"no {unit} added"
         minus = f"−{removed.accounts:,}{_bought(removed)}" if removed.accounts else "none lost"
         return f"{plus}, {minus}"
     kept = [a for a in accounts if a.group == "kept"]
@@ -83,7 +76,7 @@ def _difference(unit: str, added: Outcome, removed: Outcome, accounts: Sequence[
         return f"No {unit} added, none lost"
     sooner, later = moved(accounts)
     shifts = [f"{n} {word}" for n, word in ((sooner, "sooner"), (later, "later")) if n]
-    return f"The same {counted(len(kept), unit)}, " + (" and ".join(shifts) if shifts else "on the same days")
+    return f"The same {count(len(kept), unit)}, " + (" and ".join(shifts) if shifts else "on the same days")
 
 
 def _alerts(new: Side, old: Side) -> str:
