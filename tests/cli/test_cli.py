@@ -112,6 +112,33 @@ def test_a_folder_that_is_not_there_is_named(pql, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_named_home_is_whole(pql, home, monkeypatch, tmp_path):
+    """What a shell says of another project (`source .demo/env`) counts no more once --home names a folder."""
+    for name in ("SETTINGS", "DEFINITIONS", "LAKE", "LEDGER"):
+        monkeypatch.setenv(f"PQL_{name}", str(tmp_path / "demo" / name.lower()))
+    (read,) = json.loads(pql("--home", home, "ingest", "-f", "json").out)
+    assert read["published"] == 7
+    assert (home / ".pql" / "lake" / "events").is_dir()
+    assert (home / ".pql" / "ledger.db").is_file()
+    assert not (tmp_path / "demo").exists()
+
+
+def test_an_option_beside_a_named_home_takes_its_part_from_elsewhere(pql, home, tmp_path):
+    """`--home notes --lake …`: everything of the folder but the lake."""
+    assert pql("--home", home, "--lake", tmp_path / "other", "ingest").code == 0
+    assert (tmp_path / "other" / "events").is_dir()
+    assert not (home / ".pql" / "lake").exists()
+
+
+def test_a_home_of_the_environment_only_fills_in_what_its_other_variables_leave_open(pql, home, monkeypatch, tmp_path):
+    """PQL_HOME with PQL_LAKE: the lake is where PQL_LAKE says."""
+    monkeypatch.setenv("PQL_HOME", str(home))
+    monkeypatch.setenv("PQL_LAKE", str(tmp_path / "other"))
+    assert pql("ingest").code == 0
+    assert (tmp_path / "other" / "events").is_dir()
+    assert (home / ".pql" / "ledger.db").is_file()
+
+
 def test_an_empty_lake_is_no_traceback(pql, home):
     """Whoever scores before reading anything is told what to do first."""
     said = pql("--home", home, "score")

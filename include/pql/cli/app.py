@@ -55,7 +55,11 @@ _chosen: dict[str, Paths] = {}
 @app.callback()
 def where(
     home: Annotated[
-        str | None, typer.Option(help="Folder with settings.yaml, definitions and .pql/ (else PQL_HOME)")
+        str | None,
+        typer.Option(
+            help="Folder with settings.yaml, definitions and .pql/ (else PQL_HOME). Given here, PQL_SETTINGS, "
+            "PQL_DEFINITIONS, PQL_LAKE and PQL_LEDGER do not count"
+        ),
     ] = None,
     settings: Annotated[Path | None, typer.Option(help="Settings file (else PQL_SETTINGS)")] = None,
     definitions: Annotated[

@@ -78,8 +78,9 @@ def paths_from_environment(environment: Mapping[str, str] | None = None, home: s
 
     A home folder holds `settings.yaml`, the definitions (in `definitions/`, or beside the settings), and `.pql/` with
     the lake and a SQLite ledger. Without any of these the project's own `include/` is used, with `.pql/` at its top.
+    `home`, which somebody named for this call, is whole: then none of the variables counts.
     """
-    env = os.environ if environment is None else environment
+    env = {} if home else os.environ if environment is None else environment
     home = home or env.get("PQL_HOME")
     base = Path(home).resolve() if home else ROOT / "include"
     if home and not base.is_dir():
