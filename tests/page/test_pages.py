@@ -77,7 +77,7 @@ def test_definitions_say_what_has_become_of_them(site: Site) -> None:
     assert "Open and announced 1 Open and silent 3" in text
     assert "Last run: hourly as of 3 Mar 2026, 01:00: 1 evaluated" in text
     assert "An idea draft idea" in text
-    assert "pql preview NEW.yaml --against habit --from 2026-02-01 --to 2026-03-03" in text
+    assert "pql check NEW.yaml pql preview NEW.yaml --against habit " in text
     assert "review is due" not in text
 
 

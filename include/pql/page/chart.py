@@ -6,7 +6,8 @@ pygal draws; colours come from the page's style sheet, so that the chart is read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
@@ -28,7 +29,9 @@ def chart(points: Sequence[Point], *, zone: str, staged: bool = True) -> Markup 
     if len(points) < 2:
         return None
     moments = [point.as_of.astimezone(ZoneInfo(zone)) for point in points]
-    drawn = pygal.Line(
+    shown = [at.replace(tzinfo=None) for at in moments]  # pygal takes times without a zone as they are
+    days = shown[-1] - shown[0] >= timedelta(days=_LABELS)
+    drawn = pygal.DateTimeLine(
         js=[],
         css=[],
         width=WIDTH,
@@ -37,23 +40,34 @@ def chart(points: Sequence[Point], *, zone: str, staged: bool = True) -> Markup 
         dots_size=2.5 if len(points) > 30 else 3.5,
         range=(0, max(100, *(point.score for point in points))),
         y_labels=[0, 25, 50, 75, 100],
-        x_labels=[_label(at) for at in moments],
-        x_labels_major_count=min(len(points), _LABELS),
-        show_minor_x_labels=False,
+        x_labels=_ticks(shown[0], shown[-1]),
+        x_value_formatter=lambda at: f"{at:%-d %b}" if days else f"{at:%-d %b %H:%M}",
         margin=6,
         margin_right=18,
         spacing=8,
         no_prefix=True,
         disable_xml_declaration=True,
     )
-    drawn.add("activation", [p.activation_pct if staged else None for p in points])
-    drawn.add("score", [p.score for p in points])
+    activation = [p.activation_pct if staged else None for p in points]  # kept as nothing: colours go by place
+    drawn.add("activation", list(zip(shown, activation, strict=True)))
+    drawn.add("score", list(zip(shown, [p.score for p in points], strict=True)))
     titles = [_words(at, point, staged) for at, point in zip(moments, points, strict=True)]
     return Markup(_plain(drawn.render(), titles))  # noqa: S704  # pygal's own markup of numbers and dates, cleaned
 
 
-def _label(at: datetime) -> str:
-    return f"{at:%-d %b}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}"
+def _ticks(first: datetime, last: datetime) -> list[datetime]:
+    """Moments to label, evenly apart: midnights, or of a few days any moments.
+
+    >>> [f"{at:%-d.%-m.}" for at in _ticks(datetime(2026, 3, 1, 7), datetime(2026, 3, 29))]
+    ['2.3.', '8.3.', '14.3.', '20.3.', '26.3.']
+    """
+    span = last - first
+    if span < timedelta(days=_LABELS):
+        return [first + span * n / (_LABELS // 2) for n in range(_LABELS // 2 + 1)]
+    step = timedelta(days=ceil(span.days / (_LABELS - 1)))
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = midnight if midnight == first else midnight + timedelta(days=1)
+    return [begin + n * step for n in range(_LABELS) if begin + n * step <= last]
 
 
 def _words(at: datetime, point: Point, staged: bool) -> str:

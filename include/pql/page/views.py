@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -30,9 +30,7 @@ def render(
     """The page `template`.html with these values."""
     root = root_path(request)
     shared = {"root": root, "css": root + statics.address("page.css"), "js": root + statics.address("page.js")}
-    content = _ENVIRONMENT.get_template(f"{template}.html").render(
-        shared | {"zone": zone, "notice": None, "month": timedelta(days=30)} | values
-    )
+    content = _ENVIRONMENT.get_template(f"{template}.html").render(shared | {"zone": zone, "notice": None} | values)
     return HTMLResponse(content, status_code=status)
 
 
@@ -89,7 +87,6 @@ _ENVIRONMENT.filters |= {
     "when": _when,
     "day": _day,
     "day_short": lambda value, zone: _when(value, zone, "%-d %b"),
-    "day_iso": lambda value, zone: _when(value, zone, "%Y-%m-%d"),
     "signed": _signed,
     "query": _with_query,
     "outside": _outside,
