@@ -11,12 +11,24 @@ from typing import Any
 import requests
 from sqlalchemy import func, select
 
-from pql import store
+from pql import outbox, store
+from pql.destinations.words import count
 from pql.orchestration.local_airflow import LocalAirflow
-from pql.store.tables import deliveries, episodes, runs
+from pql.store.tables import deliveries, runs
 
 OPEN = ("pending", "claimed", "sending", "ambiguous")
 KINDS = {"slack": "Slack messages", "crm_task": "CRM tasks", "crm_update": "CRM write-backs", "webhook": "webhooks"}
+DAG_OF = {"nightly": "nightly_scores", "hourly": "hourly_signals"}
+
+Row = tuple[str, int, str]  # label, figure, where to look
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Who qualified without a word and still waits for a release: an account may stay by several definitions."""
+
+    stays: int
+    accounts: int
 
 
 @dataclass(frozen=True)
@@ -24,32 +36,19 @@ class Summary:
     """Figures of one demo; `failures` is empty exactly when everything held."""
 
     runs: Sequence[Mapping[str, Any]]  # summaries of this demo's signal runs
-    delivered: Mapping[str, int]  # kind → deliveries, by the ledger, of all demos so far
-    committed: Mapping[str, int]  # kind → effects, by the sandbox's log
-    states: Mapping[str, int]
-    open_episodes: int
+    committed: Mapping[str, int]  # kind → effects, by the sandbox's log, of all demos so far
+    states: Mapping[str, int]  # state → deliveries, by the ledger, of all demos so far
+    silent: Silent
     differences: int  # found by reading receipts back
     failures: tuple[str, ...]
 
     def text(self, airflow_url: str, sandbox_url: str, environment_file: Path, seconds: float) -> str:
-        """The summary as people read it, every figure with a link."""
-        signals = f"{airflow_url}/dags"
-        last = {key: sum(int(run[key]) for run in self.runs) for key in _ADDED}
-        most = max((int(run["evaluated"]) for run in self.runs), default=0)
-        suppressed = self.states.get("suppressed", 0)
-        rows = [
-            ("Events and CRM records read", last["read"], f"{signals}/nightly_scores"),
-            ("Accounts evaluated (a night)", most, f"{signals}/nightly_scores"),
-            ("Newly qualified, announced", last["announced"], f"{signals}/hourly_signals"),
-            ("… which is about so many accounts", last["accounts_told_of"], f"{signals}/hourly_signals"),
-            ("Opened silently (baseline, old news)", last["silent"], "pql release"),
-            *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
-            ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
-            ("Receipts that differ when read back", self.differences, "pql reconcile"),
-        ]
-        lines = ["", f"Summary after {seconds:.0f} s"]
-        lines += [f"  {label:<38}{figure:>9,}   {link}" for label, figure, link in rows]
-        lines += ["", "  Per run:"]
+        """The summary as people read it: what this demo did, what stands since the first one, each with a link."""
+        lines = ["", f"Summary after {seconds:.0f} s", "", "  This demo:"]
+        lines += _table(self._this_demo(f"{airflow_url}/dags"))
+        lines += ["", "  In all, since the first demo (`make clean` forgets it):"]
+        lines += _table(self._in_all(sandbox_url))
+        lines += ["", "  Per run of this demo:"]
         lines += [
             f"  {run['kind']:<8} as of {run['as_of'][:16]}  evaluated {run['evaluated']:>4}  "
             f"newly qualified {run['newly_qualified']:>3}  announced {run['announced']:>3}  silent {run['silent']:>3}"
@@ -57,12 +56,41 @@ class Summary:
         ]
         verdict = "The ledger and the sandbox's own log agree." if not self.failures else "FAILED:"
         lines += ["", f"  {verdict}", *(f"  - {failure}" for failure in self.failures)]
-        lines += ["", f"  Slack and CRM as people see them: {sandbox_url}", f"  Airflow: {airflow_url}"]
+        lines += ["", f"  Slack and CRM as people see them: {sandbox_url}", f"  Airflow (no login): {airflow_url}"]
         lines += [f"  To ask this demo with `pql`: source {environment_file}", ""]
         return "\n".join(lines)
 
+    def _this_demo(self, dags: str) -> list[Row]:
+        most = max((int(run["evaluated"]) for run in self.runs), default=0)
+        return [
+            ("Events and CRM records read", self._added("read"), f"{dags}/nightly_scores"),
+            ("Accounts evaluated (a night)", most, f"{dags}/nightly_scores"),
+            ("Newly qualified, announced", self._added("announced"), self._where("announced", dags)),
+            ("… which is about so many accounts", self._added("accounts_told_of"), self._where("announced", dags)),
+            ("Opened silently (baseline, old news)", self._added("silent"), self._where("silent", dags)),
+        ]
 
-_ADDED = ("read", "newly_qualified", "announced", "accounts_told_of", "silent")
+    def _in_all(self, sandbox_url: str) -> list[Row]:
+        suppressed = self.states.get("suppressed", 0)
+        silent = f"Silent stays, of {count(self.silent.accounts, 'account')}"
+        return [
+            *((label, self.committed.get(kind, 0), sandbox_url) for kind, label in KINDS.items()),
+            (silent, self.silent.stays, "pql release"),
+            ("Suppressed at the last moment", suppressed, "pql deliveries --state suppressed"),
+            ("Receipts that differ when read back", self.differences, "pql reconcile"),
+        ]
+
+    def _added(self, key: str) -> int:
+        return sum(int(run[key]) for run in self.runs)
+
+    def _where(self, key: str, dags: str) -> str:
+        """The DAGs whose runs did it; where none did, the one that looks at everybody."""
+        kinds = dict.fromkeys(str(run["kind"]) for run in self.runs if run[key])
+        return "  ".join(f"{dags}/{DAG_OF[kind]}" for kind in kinds or ("nightly",))
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    return [f"  {label:<38}{figure:>9,}   {link}" for label, figure, link in rows]
 
 
 def open_deliveries(ledger: str) -> int:
@@ -98,9 +126,7 @@ def summarise(
     try:
         with store.reading(engine) as connection:
             rows = connection.execute(select(deliveries.c.kind, deliveries.c.state, deliveries.c.key)).all()
-            opened = connection.execute(
-                select(func.count()).select_from(episodes).where(episodes.c.closed_as_of.is_(None))
-            ).scalar_one()
+            waiting = outbox.list_silent(connection)
             decided = connection.execute(select(func.count()).select_from(runs)).scalar_one()
     finally:
         engine.dispose()
@@ -121,10 +147,9 @@ def summarise(
             failures.append(f"no {KINDS[kind]} arrived")
     return Summary(
         runs=results,
-        delivered=Counter(kind for kind, state, _ in rows if state == "delivered"),
         committed=committed,
         states=Counter(state for _, state, _ in rows),
-        open_episodes=int(opened),
+        silent=Silent(len(waiting), len({each.account_key for each in waiting})),
         differences=len(differences),
         failures=tuple(failures),
     )
