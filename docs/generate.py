@@ -62,8 +62,9 @@ def cli_page() -> str:
         "## Where things are",
         "",
         "These come before the command. Each has an environment variable that says the same; without any of them the",
-        "project's own `include/` is used, with `.pql/` beside it for lake and ledger. An option counts before a variable,",
-        "and a folder named with `--home` before all of them: only options given with it take something from elsewhere.",
+        "project's own `include/` is used, with `.pql/` beside it for lake and ledger. An option counts before a",
+        "variable, and a folder named with `--home` before all variables: only options beside it take something from",
+        "elsewhere.",
         "",
         *_table(p for p in root.params if not p.name.endswith("_completion")),
     ]

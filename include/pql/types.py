@@ -130,6 +130,7 @@ class IngestReport:
     quarantined: int
     complete_to: datetime | None  # the source is complete up to here (UTC), None if it cannot tell
     note: str = ""
+    left_out: int = 0  # records that name nobody: nobody's activity, and no mistake of the record's
 
 
 # ---------------------------------------------------------------------------------------------------------------

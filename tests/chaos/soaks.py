@@ -63,7 +63,8 @@ def _outcome(job: Future[Outcome]) -> Outcome:
 def _line(soaked: Soaked) -> str:
     seed, ledger, outcome = soaked
     found = f"{len(outcome.anomalies)} anomalies" if outcome.anomalies else "no anomaly"
-    return f"seed {seed} on {LEDGERS[ledger]}: {found}, {outcome.requests:,} sends in {outcome.seconds:.0f} s"
+    said = f"seed {seed} on {LEDGERS[ledger]}: {found}, {outcome.requests:,} sends in {outcome.seconds:.0f} s"
+    return "\n  ".join([said, *map(str, outcome.anomalies[:10])])
 
 
 def told(done: Sequence[Soaked], wanted: int, deliveries: int) -> Told:

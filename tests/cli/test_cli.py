@@ -146,6 +146,45 @@ def test_an_empty_lake_is_no_traceback(pql, home):
     assert "pql ingest" in said.err
 
 
+def _write_events(home: Path, *rows: object) -> None:
+    (home / "events" / "day.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def test_a_source_of_which_nothing_can_be_used_fails_and_says_why(pql, home):
+    """How many of how many, the first with file and line, what to set, and where they lie; every later call knows."""
+    _write_events(home, *({"at": f"{day}.03.2026 10:00", "who": "ada", "what": "Act"} for day in (14, 15)))
+    said = pql("--home", home, "ingest")
+    assert said.code == 1
+    lie = f"{home}/.pql/lake/quarantine/"
+    assert "none of the 2 records could be used. The first, day.ndjson:1: at is not a time: 14.03.2026" in said.err
+    assert '`time_format: "%d.%m.%Y %H:%M"`' in said.err
+    assert lie in said.err
+    scored = pql("--home", home, "score")
+    assert scored.code == 2
+    assert "nothing that `pql ingest` read could be used" in scored.err
+    assert lie in scored.err
+    assert lie in pql("--home", home, "check").out
+
+
+def test_a_source_of_which_something_can_be_used_says_what_cannot(pql, home):
+    """The number and the first reason, and exit code 0: the rest is in the lake."""
+    good = {"at": TODAY.isoformat(), "who": "ada", "what": "Act"}
+    _write_events(home, good, {**good, "at": "soon"}, {**good, "who": ""})
+    said = pql("--home", home, "ingest")
+    assert said.code == 0
+    assert "1 of 3 records could not be used. The first, day.ndjson:2: at is not a time: soon." in said.err
+    assert "1 row names neither a user nor a visitor and was left out" in " ".join(said.out.split())
+
+
+def test_a_source_whose_rows_all_name_nobody_fails_too(pql, home):
+    """Nothing is in quarantine then, and nothing is in the lake: which column names people is what to look at."""
+    _write_events(home, {"at": TODAY.isoformat(), "who": "", "what": "Act"})
+    said = pql("--home", home, "ingest")
+    assert said.code == 1
+    assert "its one record could not be used" in said.err
+    assert "look at `user` and `anonymous` in the settings" in said.err
+
+
 def test_the_whole_line_by_hand(pql, home):
     """init, check, ingest, score, run, release, deliver: each by its command, the baseline silent."""
     assert pql("--home", home, "init").out == "the ledger is ready\n"

@@ -275,7 +275,8 @@ def test_rows_about_nobody_are_left_out_and_counted(reader: Any, write: Any) -> 
     write("log.ndjson", lines(A, {**B, "who": ""}))
     done = reader.read(files("log.ndjson"))
     assert (done.report.published, done.report.quarantined) == (1, 0)
-    assert done.report.note == "1 rows name neither a user nor a visitor and were left out"
+    assert done.report.left_out == 1
+    assert done.report.note == "1 row names neither a user nor a visitor and was left out"
 
 
 def test_an_event_id_makes_duplicates_one(reader: Any, write: Any) -> None:

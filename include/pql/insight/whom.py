@@ -14,6 +14,7 @@ from pql.located_yaml import did_you_mean
 from pql.pipeline.history import history_start
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
+from pql.pipeline.unusable import empty_lake
 from pql.store.tables import members
 from pql.types import UserError
 
@@ -68,7 +69,7 @@ def _user(project: Project, wanted: str, now: datetime) -> tuple[str, str] | Non
 def _nobody(project: Project, wanted: str, now: datetime) -> str:
     started, day = history_start(project), now.astimezone(project.zone)
     if started is None:
-        return f"The lake {project.paths.lake} is empty: run `pql ingest` first."
+        return empty_lake(project)
     told = f"No account is known as `{wanted}` as of {day:%Y-%m-%d %H:%M}"
     if now <= datetime.combine(started, time(), project.zone):
         return f"{told}: history begins on {started}."

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import duckdb
 import pandas as pd
@@ -113,6 +113,15 @@ class Lake:
         else:
             self._storage.remove(path)
         return self._storage.uri(path)
+
+    def first_quarantined(self) -> dict[str, Quarantined]:
+        """Of each source that has something in quarantine its first record there."""
+        found: dict[str, Quarantined] = {}
+        for path in self._storage.list("quarantine"):
+            source, content = unquote(path.split("/")[1]), self._storage.read(path)
+            if content and source not in found:
+                found[source] = Quarantined(**json.loads(content.split(b"\n", 1)[0]))
+        return found
 
     # --- out ---------------------------------------------------------------------------------------------------
 

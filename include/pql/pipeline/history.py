@@ -11,6 +11,7 @@ import pandas as pd
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
+from pql.pipeline.unusable import empty_lake
 from pql.types import Progress, UserError
 
 
@@ -34,7 +35,7 @@ def score_panel(
         raise UserError(f"There is no definition to score in {project.paths.definitions}.\n{broken}".strip())
     with closing(project.lake.connect()) as lake:
         if project.lake.history_start(lake) is None:
-            raise UserError(f"The lake {project.paths.lake} is empty: run `pql ingest` first.")
+            raise UserError(empty_lake(project))
         frames = []
         for number, definition in enumerate(chosen):
             if progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pql.pipeline.health.tally import Tally
 from pql.pipeline.history import history_start
 from pql.pipeline.moments import checked
 from pql.pipeline.project import Project
+from pql.pipeline.unusable import unusable
 from pql.settings import FilesSource, HubSpotSource
 from pql.store import marks
 from pql.store import sources as source_status
@@ -27,9 +28,12 @@ def ingest(
     now: datetime,
     kind: Kind,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Read `source` for the moment `as_of` and return counts: read, published, quarantined, complete_to, note,
-    new (records the lake did not have), duplicates.
+    """Read `source` for the moment `as_of` and return counts: read, published, quarantined, left_out (records that name
+    nobody), complete_to, note, new (records the lake did not have), duplicates.
+
+    What could not be used, why and what to do is said to `tell`, in a sentence or two: it quotes records.
 
     The lake is published before the marks are written: a crash in between repeats the read, never loses a mark. A
     CRM is filed at `as_of` by a live run and at `now` otherwise (SEM-C1). Raises UserError for an unknown source and
@@ -81,11 +85,14 @@ def ingest(
         )
         marks.mark(connection, wanted, _not_forgotten(project, outcome.marks))
     report = outcome.report
+    if tell is not None and (told := unusable(project, report, tally.first_unusable)):
+        tell(told)
     return _report(
         source,
         read=report.read,
         published=report.published,
         quarantined=report.quarantined,
+        left_out=report.left_out,
         complete_to=report.complete_to.isoformat() if report.complete_to else None,
         note=report.note,
         new=tally.added,
@@ -111,6 +118,7 @@ def _report(
     read: int = 0,
     published: int = 0,
     quarantined: int = 0,
+    left_out: int = 0,
     complete_to: str | None = None,
     note: str = "",
     new: int = 0,
@@ -121,6 +129,7 @@ def _report(
         "read": read,
         "published": published,
         "quarantined": quarantined,
+        "left_out": left_out,
         "complete_to": complete_to,
         "note": note,
         "new": new,

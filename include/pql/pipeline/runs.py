@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,15 +22,16 @@ def run(
     only: Sequence[str] = (),
     read: bool = True,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Ingest every source (unless `read` is False), evaluate every definition (or `only` those), decide.
 
-    Returns the run's summary. Delivering is a stage of its own.
+    Returns the run's summary; `tell` as for `ingest`. Delivering is a stage of its own.
     """
     for name in only:
         project.definition(name)  # an unknown name is an error, not an empty run
     names = sorted(project.settings.sources) if read else []
-    reports = [ingest(project, name, as_of=as_of, now=now, kind=kind, progress=progress) for name in names]
+    reports = [ingest(project, name, as_of=as_of, now=now, kind=kind, progress=progress, tell=tell) for name in names]
     wanted = [d.id for d in project.definitions if d.status != "retired" and (not only or d.id in only)]
     evaluations = []
     for number, name in enumerate(wanted):

@@ -15,10 +15,11 @@ import duckdb
 
 from pql.settings import FilesSource, HubSpotSource, MixpanelSource, Source
 from pql.sources import files, hubspot, mixpanel
+from pql.sources.advice import advice
 from pql.sources.reading import LakeWriter, Mode, Read, Request
 from pql.types import Connection, Progress, UserError
 
-__all__ = ["LakeWriter", "Mode", "Read", "check", "read"]
+__all__ = ["LakeWriter", "Mode", "Read", "advice", "check", "read"]
 
 
 def read(

@@ -10,6 +10,7 @@ import codecs
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,8 +49,14 @@ def read(settings: FilesSource, request: Request, base: Path) -> Read:
             marks += done.marks
             nobody += done.cursor["nobody"]
         request.progress(file.name, (number + 1) / len(files))
-    note = f"{nobody} rows name neither a user nor a visitor and were left out" if nobody else ""
-    return Read(_added(report, IngestReport(request.source, 0, 0, 0, None, note)), {"files": known}, newest_of(marks))
+    report = replace(report, note=_about_nobody(nobody), left_out=nobody)
+    return Read(report, {"files": known}, newest_of(marks))
+
+
+def _about_nobody(rows: int) -> str:
+    if rows == 1:
+        return "1 row names neither a user nor a visitor and was left out"
+    return f"{rows:,} rows name neither a user nor a visitor and were left out" if rows else ""
 
 
 def _check_settings(settings: FilesSource, source: str) -> None:
@@ -186,6 +193,4 @@ class _File:
 
 
 def _added(a: IngestReport, b: IngestReport) -> IngestReport:
-    return IngestReport(
-        a.source, a.read + b.read, a.published + b.published, a.quarantined + b.quarantined, None, a.note or b.note
-    )
+    return IngestReport(a.source, a.read + b.read, a.published + b.published, a.quarantined + b.quarantined, None)

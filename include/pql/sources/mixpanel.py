@@ -52,9 +52,15 @@ def read(settings: MixpanelSource, request: Request, connection: Connection) -> 
     exported |= {day: request.now for day in _days(first, last)}
     oldest_kept = max(exported) - timedelta(days=_REMEMBERED_DAYS)
     days = {day.isoformat(): at.isoformat() for day, at in sorted(exported.items()) if day >= oldest_kept}
-    note = f"{nobody} events name neither a user nor a device and were left out" if nobody else ""
-    report = IngestReport(request.source, counted, published, bad, _complete_to(settings, exported), note)
+    note = _about_nobody(nobody)
+    report = IngestReport(request.source, counted, published, bad, _complete_to(settings, exported), note, nobody)
     return Read(report, {"days": days}, marks_of(newest))
+
+
+def _about_nobody(events: int) -> str:
+    if events == 1:
+        return "1 event names neither a user nor a device and was left out"
+    return f"{events:,} events name neither a user nor a device and were left out" if events else ""
 
 
 def check(connection: Connection, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -37,15 +38,22 @@ def ingest(
     kind: KindOption = "nightly",
     form: FormatOption = Format.table,
 ) -> None:
-    """Read sources into the lake; reading the same again changes nothing."""
+    """Read sources into the lake; reading the same again changes nothing.
+
+    Says what could not be used, and why. Exit code 1 if a source had records and none of them could be used.
+    """
+    told: list[str] = []
     with project() as opened, progress("reading") as advance:
         clock = now()
         moment = instant(as_of, opened) if as_of else clock
         rows = [
-            pipeline.ingest(opened, name, as_of=moment, now=clock, kind=_kind(kind), progress=advance)
+            pipeline.ingest(opened, name, as_of=moment, now=clock, kind=_kind(kind), progress=advance, tell=told.append)
             for name in sources or sorted(opened.settings.sources)
         ]
     show(rows, form, empty="no sources are configured")
+    _say(told)
+    if any(0 < row["read"] <= row["quarantined"] + row["left_out"] for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -125,14 +133,23 @@ def run(
 
 
 def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Format, *, read: bool) -> None:
+    told: list[str] = []
     with project() as opened, progress("deciding") as advance:
         clock = now()
         moment = instant(as_of, opened) if as_of else _default(opened, _kind(kind))
         summary = pipeline.run(
-            opened, _kind(kind), as_of=moment, now=clock, only=definitions or (), read=read, progress=advance
+            opened,
+            _kind(kind),
+            as_of=moment,
+            now=clock,
+            only=definitions or (),
+            read=read,
+            progress=advance,
+            tell=told.append,
         )
     names = ["kind", "as_of", "live", "read", "evaluated", "newly_qualified", "announced", "silent", "held"]
     show([summary], form, columns=[*names, "would_have_announced", "queued"])
+    _say(told)
     _tell_left_out(opened)
 
 
@@ -168,6 +185,12 @@ def replay(
     if form is Format.table:
         print(f"{len(rows)} moments, {sum(row['announced'] for row in rows)} announced")
     _tell_left_out(opened)
+
+
+def _say(told: Sequence[str]) -> None:
+    """What sources had that could not be used, below what they had that could."""
+    for each in told:
+        print(f"pql: {each}", file=sys.stderr)
 
 
 def _tell_left_out(opened: Project) -> None:

@@ -20,6 +20,7 @@ from pql.insight.checking.reach import unreached
 from pql.insight.checking.seen_events import Seen, look, unseen
 from pql.pipeline.moments import local_midnight
 from pql.pipeline.project import Project
+from pql.pipeline.unusable import quarantine
 from pql.store.instants import to_aware
 from pql.store.tables import definitions as versions
 
@@ -41,12 +42,21 @@ def check_data(project: Project, definitions: Sequence[Definition], *, now: date
     with closing(project.lake.connect()) as lake:
         newest, start = project.lake.newest(lake), project.lake.history_start(lake)
         if newest is None or start is None:
-            return Looked(tuple(problems), ("history: nothing is loaded yet (run `pql ingest`); data: not looked at",))
+            return Looked(
+                tuple(problems), (f"history: nothing is loaded yet ({_why_empty(project)}); data: not looked at",)
+            )
         seen = look(project, lake, definitions, newest)
         for definition in definitions:
             problems += _about(project, lake, definition, seen, start, now)
     reached = f"data: looked at, up to {newest.astimezone(project.zone):%Y-%m-%d %H:%M}"
     return Looked(tuple(sorted(problems, key=lambda p: (p.path, p.line))), (f"history: from {start}", reached))
+
+
+def _why_empty(project: Project) -> str:
+    unusable = sorted(project.lake.first_quarantined())
+    if not unusable:
+        return "run `pql ingest`"
+    return f"nothing that was read could be used; see {', '.join(quarantine(project, source) for source in unusable)}"
 
 
 def _about(

@@ -14,6 +14,7 @@ from pql.lake.crm_versions import OUTCOME_PROPERTIES
 from pql.pipeline.history import history_start
 from pql.pipeline.moments import checked, every, local_midnight
 from pql.pipeline.project import Project
+from pql.pipeline.unusable import empty_lake
 from pql.qualification import days_before
 from pql.store import sources as source_status
 from pql.types import UserError
@@ -60,7 +61,7 @@ def choose_period(
     """
     started = history_start(project)
     if started is None:
-        raise UserError(f"The lake {project.paths.lake} is empty: run `pql ingest` first.")
+        raise UserError(empty_lake(project))
     complete_to = newest_complete(project, now)
     crm_from = _crm_filings(project)[0]
     end = checked(last, now) if last else complete_to

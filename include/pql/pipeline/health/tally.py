@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -21,6 +21,7 @@ class Tally:
     added: int = 0
     duplicates: int = 0
     newest_at: datetime | None = None
+    first_unusable: Quarantined | None = None
 
     def publish_events(self, con: duckdb.DuckDBPyConnection, select_sql: str, **unit: Any) -> Published:
         """`Lake.publish_events`, counted."""
@@ -54,5 +55,10 @@ class Tally:
         return self.lake.crm_filings(source=source, object=object)
 
     def quarantine(self, source: str, unit: str, records: Iterable[Quarantined]) -> object:
-        """`Lake.quarantine`."""
-        return self.lake.quarantine(source, unit, records)
+        """`Lake.quarantine`, the first of them remembered."""
+        return self.lake.quarantine(source, unit, self._noted(records))
+
+    def _noted(self, records: Iterable[Quarantined]) -> Iterator[Quarantined]:
+        for record in records:
+            self.first_unusable = self.first_unusable or record
+            yield record
