@@ -149,6 +149,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "include" / "definitions").mkdir(parents=True)
     (home / "definitions" / "new-business.yaml").write_text(DEFINITION)
     (home / "drafts" / "new-business.yaml").write_text(DEFINITION.replace("min: 3", "min: 2"))
+    (home / "drafts" / "hand-raiser.yaml").write_text(DEFINITION.replace("new-business", "hand-raiser"))
     (home / "new.yaml").write_text(DEFINITION.replace("min: 3", "min: 2"))
     for words in (["ingest"], *(["decide", "--as-of", f"{today + timedelta(days=d):%F}"] for d in (-1, 0))):
         with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
