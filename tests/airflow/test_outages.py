@@ -90,6 +90,12 @@ def _finished(airflow: LocalAirflow) -> bool:
     return set(_states(airflow)) <= {"delivered", "suppressed", "dead"}
 
 
+def _backfilled(airflow: LocalAirflow) -> bool:
+    """Whether Airflow holds all backfills of the nights to be over; before, it takes no other."""
+    found = airflow.call("GET", "/backfills?dag_id=nightly_scores")["backfills"]
+    return all(each["completed_at"] for each in found)
+
+
 def _effects(sandbox: Server) -> list[str]:
     """The delivery keys of everything a person or a receiver got, one for each time."""
     return [str(effect["key"]) for effect in sandbox.effects() if effect["kind"] in ("slack", "crm_task", "webhook")]
@@ -105,6 +111,7 @@ def test_ninety_days_backfilled_again_change_nothing(quarter: tuple[LocalAirflow
     airflow.backfill("nightly_scores", until(1), until(RUN_BEFORE), reprocess="none")
     airflow.unpause("nightly_scores")
     airflow.wait_for_runs("nightly_scores", RUN_BEFORE, 600)
+    _wait_until(lambda: _backfilled(airflow), 120)  # Airflow notes that some time after the last run
     airflow.call("PATCH", "/dags/nightly_scores", json={"is_paused": True})
     before = told(airflow, sandbox)
     assert len(before.effects) > 10
