@@ -65,7 +65,7 @@ def _start_backfill(page: Page) -> None:
     _fill(dialog, FIRST)
     _fill(dialog, LAST)
     expect(dialog.get_by_text(f"{NIGHTS} runs will be triggered.")).to_be_visible()
-    dialog.locator("input[name=max_active_runs]").fill("4")
+    dialog.locator("input[name=max_active_runs]").fill("2")
     dialog.get_by_text("Unpause nightly_scores on trigger").click()
     _picture(page, "form")
     dialog.get_by_role("button", name="Run Backfill").click()
