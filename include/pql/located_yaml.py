@@ -145,6 +145,14 @@ def _yaml_hint(words: str) -> str:
         return "indent with spaces, not tabs"
     if "undefined alias" in words:
         return "a text beginning with `*` needs quotes"
+    if "expected <block end>" in words and ("'}'" in words or "']'" in words):
+        return "a bracket is closed here that was not opened"
+    if "expected <block end>" in words:
+        return "the indentation of this line, or of one before it, does not fit: what belongs together begins alike"
+    if "expected ',' or" in words:
+        return "a `{` or `[` before this was not closed, or a comma is missing"
+    if "could not find expected ':'" in words:
+        return "a key, here or in the line before, lacks its `:`"
     return ""
 
 

@@ -148,6 +148,25 @@ def test_attributes_and_destinations_are_checked_against_the_settings(small: Sma
 
 
 @pytest.mark.parametrize(
+    ("sent_to", "hint"),
+    [
+        ("zapier", "did you mean `zapier_nudge`?"),
+        ("zapier_nudg", "did you mean `zapier_nudge`?"),
+        ("crm", "add it under `destinations:`"),
+    ],
+)
+def test_a_destination_that_is_missing_is_guessed_among_those_that_can_do_it(
+    small: Small, sent_to: str, hint: str
+) -> None:
+    """The start of a name or a misspelt one is enough; one of another kind is not proposed."""
+    definition = small(status="live", plays=f"[{{play: P, on: left, do: [{{webhook: {sent_to}}}]}}]")
+    destinations = {"zapier_nudge": {"kind": "webhook", "connection": "z"}, "crm_nudge": {"kind": "hubspot"}}
+    settings = Settings.model_validate({"destinations": destinations})
+    (problem,) = [p for p in lint(definition, settings=settings) if "settings.yaml" in p.message]
+    assert problem.hint == hint
+
+
+@pytest.mark.parametrize(
     "use",
     [
         {"activation": "[{stage: First, when: {tools: {min: 1}}}]"},

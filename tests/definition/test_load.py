@@ -73,13 +73,13 @@ def test_a_wrong_vocabulary_is_told_once_where_it_is_wrong(folder: Path) -> None
 
 
 def test_ids_are_unique(folder: Path) -> None:
-    """Of two definitions with one id the second is refused, by name of the first."""
+    """Of two definitions with one id the second is refused; both files are named, as either may be the copy."""
     (folder / "d.yaml").write_text(DEFINITION.format(id="second", priority=1))
     loaded = load(folder)
     assert [d.id for d in loaded.definitions] == ["first", "second"]
     (error,) = loaded.errors
     assert error.path.endswith("d.yaml")
-    assert "b.yaml" in error.message
+    assert f"{folder / 'b.yaml'} is used, {folder / 'd.yaml'} is left out" in error.message
 
 
 def test_files_can_be_named(folder: Path) -> None:

@@ -67,6 +67,24 @@ def test_text_that_is_no_definition_is_told_so(text: str, line: int, message: st
     assert any(p.line == line and message in p.message for p in problems), problems
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("a:\n  b: 1\n    c: 2\n", 3, "the line is indented too far"),
+        ("a:\n    b: {c: 1}\n  d: 2\n", 3, "the indentation of this line, or of one before it, does not fit"),
+        ("a:\n  - x\n  y: 1\n", 3, "the indentation of this line, or of one before it, does not fit"),
+        ("a: {b: 1}}\n", 1, "a bracket is closed here that was not opened"),
+        ("a: {b: 1\nc: 2\n", 2, "was not closed, or a comma is missing"),
+        ("a:\n  b: 1\n  c\n  d: 2\n", 4, "lacks its `:`"),
+    ],
+    ids=["too far", "too little", "item", "closed twice", "never closed", "no colon"],
+)
+def test_what_yaml_says_in_its_own_words_is_said_in_plain_ones(text: str, line: int, hint: str) -> None:
+    """Indentation, brackets and colons: what is usually the matter stands behind what the YAML reader says."""
+    (problem,) = parse(text, "x.yaml")[1]
+    assert (problem.line, hint in problem.hint) == (line, True), problem
+
+
 def test_aliases_that_unfold_to_billions_are_refused() -> None:
     """A file of aliases upon aliases is refused before it is unfolded."""
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

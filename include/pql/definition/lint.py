@@ -9,6 +9,7 @@ from pql.definition.attributes import attributes_of
 from pql.definition.model import Definition, Problem
 from pql.definition.possible import Possible, after_signup, reachable_points
 from pql.definition.used import compares, used_signals
+from pql.located_yaml import did_you_mean, quoted
 from pql.settings import FilesSource, HubSpotSource, MixpanelSource, Settings
 
 REVIEW_DAYS = 92  # a quarter (PRODUCT-D6)
@@ -158,10 +159,20 @@ def _destinations(definition: Definition, settings: Settings) -> Iterator[Proble
             there = settings.destinations.get(action.destination)
             if there is None:
                 message = f"play `{play.title}` sends to `{action.destination}`, which settings.yaml does not have"
-                yield _warning(definition, f"plays.{play.id}", message, "add it under `destinations:`")
+                hint = _meant(action.destination, kinds[action.kind], settings)
+                yield _warning(definition, f"plays.{play.id}", message, hint)
             elif there.kind != kinds[action.kind]:
                 message = f"play `{play.title}`: `{action.destination}` is a {there.kind}, it cannot do `{action.kind}`"
                 yield _warning(definition, f"plays.{play.id}", message)
+
+
+def _meant(destination: str, kind: str, settings: Settings) -> str:
+    """The destination of that kind that was probably meant: one whose name is much like it, or begins with it."""
+    able = [name for name, each in settings.destinations.items() if each.kind == kind]
+    longer = [name for name in able if name.startswith(destination) or destination.startswith(name)]
+    if len(longer) == 1:
+        return f"did you mean {quoted(longer[0])}?"
+    return did_you_mean(destination, able, list_all=False) or "add it under `destinations:`"
 
 
 def _hours(definition: Definition, settings: Settings) -> Iterator[Problem]:

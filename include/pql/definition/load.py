@@ -118,8 +118,10 @@ def _unique(definitions: Iterable[Definition]) -> tuple[list[Definition], list[P
     problems = []
     for definition in definitions:
         if definition.id in first:
-            message = f"definition `{definition.id}` is already in {first[definition.id].path}"
-            problems.append(Problem(definition.path, 1, message, "ids are unique: choose another"))
+            used, left_out = first[definition.id].path, definition.path
+            message = f"definition `{definition.id}` is in two files: {used} is used, {left_out} is left out"
+            hint = "ids are unique: give the copy, whichever of them it is, an id of its own"
+            problems.append(Problem(left_out, definition.line("definition"), message, hint))
         else:
             first[definition.id] = definition
     return list(first.values()), problems
