@@ -75,8 +75,10 @@ def test_it_says_what_to_change_and_what_to_do_next(pql, home):
     first, *steps = said.out.splitlines()
     assert first == f"begun: {file}, a draft, from `twilio` (Twilio, traffic through the API)"
     assert words in steps[0]
-    assert f"pql --home {home} check {file}" in steps[1]  # as it was called: of the same data
-    assert f"pql --home {home} preview {file}" in steps[2]
+    assert "give a signal a `title:`" in steps[1]  # what sales would read of the other product
+    assert "reads “" in steps[1]
+    assert f"pql --home {home} check {file}" in steps[2]  # as it was called: of the same data
+    assert f"pql --home {home} preview {file}" in steps[3]
 
 
 def test_who_begins_one_that_tells_nobody_is_told_so(pql, home):

@@ -17,6 +17,8 @@ from pql.cli.begin import Words, begun, own_words
 from pql.cli.output import Format, FormatOption, show
 from pql.definition.load import VOCABULARY
 from pql.definition.model import Definition
+from pql.definition.used import used_signals
+from pql.scoring.wording import phrase
 from pql.types import UserError
 
 
@@ -55,11 +57,25 @@ def _next_steps(pql: str, file: Path, begun_from: Definition, shared: Words) -> 
     words = own_words(begun_from, shared)
     if words:
         yield f"in the file, change to what your product says: {words}"
+    yield _what_sales_reads(begun_from)
     yield f"{pql} check {shlex.quote(str(file))}"
     yield f"{pql} preview {shlex.quote(str(file))}   (who would have qualified)"
     if not begun_from.plays:
         yield "add `plays:`, which say whom to tell and how: this one only ranks"
     yield "make it `status: live` when it is right; until then nobody is told"
+
+
+def _what_sales_reads(begun_from: Definition) -> str:
+    """Names are another product's, too: messages are made of them."""
+    used = used_signals(begun_from)
+    counted = [
+        s for s in begun_from.signals if s.name in used and not s.title and s.measure in ("count", "active_days")
+    ]
+    example = f": `{counted[0].name}` reads “{phrase(begun_from, counted[0], 3)}”" if counted else ""
+    return (
+        "rename events and signals, or give a signal a `title:`, where they are not your product's words; they are "
+        f"what sales reads in messages{example}"
+    )
 
 
 def _folder() -> Path:
