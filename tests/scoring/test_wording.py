@@ -55,6 +55,8 @@ criteria: {value: {messages: {min: 1}}}
         ("momentum_pct", -40.0, "messages sent down 40 % on the 7 days before"),
         ("seats_used_pct", 83.3, "83.3 % of plan seats used"),
         ("employees", 240.0, "240 employees"),
+        ("employees", 1.0, "1 employee"),
+        ("call_minutes", 1.0, "1 minute (calls) in the last 30 days"),
         ("free_mail", True, "free mail"),
         ("free_mail", False, "not free mail"),
         ("industry", "software", "industry: software"),

@@ -13,6 +13,7 @@ from pql.definition.model import Definition, Signal, Window
 
 _IRREGULAR = {"sent", "made", "built", "seen", "shown", "run", "begun", "done", "drawn", "written", "read", "paid"}
 _IRREGULAR |= {"bought", "sold", "met", "left", "won", "hit", "set", "put", "shut"}
+_ONE_WITH_S = {"canvas", "alias", "atlas", "news", "series", "lens", "analytics", "sales", "settings", "species"}
 _COUNTS_HAPPENINGS = ("ing", "ness", "ity")  # "pricing viewed 3 times", never "3 pricings viewed"
 
 
@@ -40,6 +41,20 @@ def plural(noun: str) -> str:
     return noun + "s"
 
 
+def singular(noun: str) -> str:
+    """One of a noun phrase that may be a plural, by its last word.
+
+    >>> [singular(n) for n in ("meetings", "companies", "classes", "open deals", "status", "sms", "canvas")]
+    ['meeting', 'company', 'class', 'open deal', 'status', 'sms', 'canvas']
+    """
+    last = noun.rsplit(" ", 1)[-1]
+    if last in _ONE_WITH_S or len(last) <= 3 or not last.endswith("s") or last.endswith(("ss", "us", "is")):
+        return noun
+    if last.endswith("ies") and len(last) > 4:
+        return noun[:-3] + "y"
+    return noun[:-2] if last.endswith(("sses", "xes", "ches", "shes")) else noun[:-1]
+
+
 def number(value: float) -> str:
     """A number as people write it: no needless decimals, thousands apart.
 
@@ -61,10 +76,11 @@ def times(count: float) -> str:
 
 def amount(count: float, noun: str) -> str:
     """
-    >>> amount(1, "teammate"), amount(12, "teammate")
-    ('1 teammate', '12 teammates')
+    >>> amount(1, "teammate"), amount(12, "teammate"), amount(1, "files")
+    ('1 teammate', '12 teammates', '1 file')
     """
-    return f"{number(count)} {noun if count == 1 else plural(noun)}"
+    said = number(count)
+    return f"{said} {singular(noun) if said == '1' else plural(noun)}"
 
 
 def after_signup(hours: float) -> str:
@@ -197,7 +213,7 @@ def _total(definition: Definition, signal: Signal, value: float) -> str:
     noun = plural(what.noun) if what else humanise(signal.name)
     if signal.measure == "average":
         return f"{number(value)} {unit} per {what.noun if what else 'action'}"
-    return f"{number(value)} {unit} ({noun})"
+    return f"{number(value)} {singular(unit) if number(value) == '1' else unit} ({noun})"
 
 
 def _derived(signal: Signal, value: float) -> str:
@@ -220,7 +236,7 @@ def _derived(signal: Signal, value: float) -> str:
             return f"{amount(value, 'session')}{span(signal.window)}"
         case _:
             noun = humanise(signal.name)
-            return f"{number(value)} {noun}" if noun.endswith("s") else f"{noun}: {number(value)}"
+            return amount(value, noun) if noun.endswith("s") else f"{noun}: {number(value)}"
 
 
 def _first(signal: Signal, what: EventWords | None) -> str:

@@ -71,8 +71,8 @@ def _data(courses: Sequence[Course], period: Period, unit: str, zone: ZoneInfo) 
     short = sum(any(bool(row[name]) for name in row.index if str(name).startswith("short.")) for row in rows)
     if short:
         yield (
-            f"{count(short, unit)} of {len(rows)} were announced with less history than the windows of their "
-            f"signals ask for: history begins on {period.history_from}."
+            f"{count(short, unit)} of {len(rows)} {'was' if short == 1 else 'were'} announced with less history than "
+            f"the windows of their signals ask for: history begins on {period.history_from}."
         )
 
 
