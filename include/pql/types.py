@@ -287,6 +287,14 @@ class BatchDestination(Destination, Protocol):
         """Carry the orders out once and return how each ended, in order; never raises for what the remote side does."""
 
 
+@runtime_checkable
+class BatchFinder(Destination, Protocol):
+    """A destination that can look for many orders in one request."""
+
+    def find_many(self, orders: Sequence[Order]) -> Sequence[Result]:
+        """As `find` of each, in order; never raises for what the remote side does."""
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Receipts read back: what stands at a destination, held against what the ledger says.
 

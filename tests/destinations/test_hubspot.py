@@ -40,6 +40,8 @@ class Crm:
         parts = path.strip("/").split("/")
         if path.endswith("/batch/upsert"):
             return self.upsert(seen.body["inputs"])
+        if path.endswith("/tasks/batch/read"):
+            return self.read(seen.body)
         if path.endswith("/batch/associate/default"):
             return self.associate(seen.body["inputs"])
         if parts[:2] == ["crm", "v4"]:
@@ -63,6 +65,12 @@ class Crm:
             task["properties"] = row["properties"]
             results.append({**task, "new": new, "objectWriteTraceId": row["objectWriteTraceId"]})
         return self.loopback.answer({"status": "COMPLETE", "results": results})
+
+    def read(self, body):
+        assert (body["idProperty"], body["properties"]) == ("pql_delivery_key", ["pql_delivery_key"])
+        found = [self.tasks[row["id"]] for row in body["inputs"] if row["id"] in self.tasks]
+        status = 200 if len(found) == len(body["inputs"]) else 207
+        return self.loopback.answer({"status": "COMPLETE", "results": found}, status=status)
 
     def associate(self, inputs):
         self.links |= {(row["from"]["id"], row["to"]["id"]) for row in inputs}
@@ -343,9 +351,23 @@ def test_lost_answer_is_found_by_its_key(crm, loopback, destination, make_order)
     assert list(crm.tasks) == ["key-1"]
 
 
+def test_many_are_looked_for_in_a_few_requests(crm, loopback, destination, make_order) -> None:
+    """150 lost answers: two reads of tasks and two of their links, whoever is there or not, each with its own result."""
+    orders = [make_order("crm_task", key=f"key-{n}", options=OPTIONS) for n in range(150)]
+    destination.send_many(orders[:140])
+    crm.links -= {(task, to) for task, to in crm.links if task == "905"}
+    before = len(loopback.seen)
+    found = destination.find_many(orders)
+    assert len(loopback.seen) - before == 4
+    assert [each.outcome for each in found] == ["delivered"] * 5 + ["not_sent"] + ["delivered"] * 134 + [
+        "not_sent"
+    ] * 10
+    assert found[6].receipt == {"task": "906"}
+
+
 def test_find_that_cannot_tell(crm, loopback, destination, make_order) -> None:
     """When HubSpot cannot be asked, it stays ambiguous; values are simply written again."""
-    crm.fail["/tasks/key-1"] = [loopback.answer({}, status=401)]
+    crm.fail["/tasks/batch/read"] = [loopback.answer({}, status=401)]
     assert destination.find(make_order("crm_task", options=OPTIONS)).outcome == "ambiguous"
     assert destination.find(make_order("crm_update", options={"pql_score": 1})).outcome == "not_sent"
 

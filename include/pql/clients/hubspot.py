@@ -25,7 +25,7 @@ from pql.clients.hubspot_records import (
     instant,
     is_true,
 )
-from pql.clients.hubspot_tasks import upsert_tasks
+from pql.clients.hubspot_tasks import ids_by_keys, upsert_tasks
 from pql.types import Connection, UserError
 
 BASE_URL = "https://api.hubapi.com"
@@ -121,6 +121,10 @@ class HubSpot:
                 return None
             raise
         return str(found["id"])
+
+    def tasks_by_keys(self, keys: Sequence[str]) -> dict[str, str]:
+        """The ids of the tasks that carry these delivery keys; keys of no task are left out."""
+        return ids_by_keys(self, keys)
 
     def batch_upsert_tasks(self, tasks: Sequence[Task]) -> list[TaskOutcome]:
         """Each task exists once and hangs on its records; one outcome per task, in order; never raises RemoteError.

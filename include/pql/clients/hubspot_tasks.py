@@ -15,7 +15,10 @@ from pql.clients.meanings import of_row
 
 
 class Caller(Protocol):
-    """What is needed of the client: a POST with an effect."""
+    """What is needed of the client: a POST that only reads, and one with an effect."""
+
+    def ask(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON answer; raises RemoteError."""
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON answer; raises RemoteError."""
@@ -29,6 +32,17 @@ def upsert_tasks(client: Caller, tasks: Sequence[Task]) -> list[TaskOutcome]:
     _link(client, "companies", [(t.key, id) for t in tasks for id in t.company_ids], outcomes)
     _link(client, "contacts", [(t.key, id) for t in tasks for id in t.contact_ids], outcomes)
     return [outcomes[task.key] for task in tasks]
+
+
+def ids_by_keys(client: Caller, keys: Sequence[str]) -> dict[str, str]:
+    """The ids of the tasks that carry these delivery keys; keys of no task are left out."""
+    found: dict[str, str] = {}
+    for chunk in batches(keys):
+        inputs = [{"id": key} for key in chunk]
+        body = {"idProperty": TASK_KEY_PROPERTY, "properties": [TASK_KEY_PROPERTY], "inputs": inputs}
+        for row in client.ask("/crm/v3/objects/tasks/batch/read", body)["results"]:  # 207 names the others
+            found[str(row["properties"][TASK_KEY_PROPERTY])] = str(row["id"])
+    return found
 
 
 def _upsert(client: Caller, tasks: Sequence[Task]) -> dict[str, TaskOutcome]:

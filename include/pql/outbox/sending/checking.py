@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from sqlalchemy import Engine
@@ -23,7 +24,7 @@ from pql.outbox.sending.objections import nothing_to_take_back, objections, thre
 from pql.outbox.sending.settling import Ending, Settling
 from pql.plays.model import direct_lane
 from pql.store.engine import reading
-from pql.types import Alert, Destination, Result, UserError
+from pql.types import Alert, BatchFinder, Destination, Order, Result, UserError
 
 UNCHECKED = "could not be rechecked"  # how the reason begins of what waits until it can be
 FRESH_FOR = timedelta(seconds=5)  # what was found out so long ago is asked again before it is sent
@@ -67,9 +68,8 @@ class Checking:
     def check(self, claimed: Sequence[Claim], destination: Destination) -> tuple[list[Checked], list[str]]:
         """Return what may be sent, and the states in which the others ended. Nothing raises for one row's trouble."""
         endings: list[Ending] = []
-        unsent: list[Claim] = []
-        for claim in claimed:
-            found = self._found(claim, destination) if claim.maybe_sent else claim
+        unsent: list[Claim] = [claim for claim in claimed if not claim.maybe_sent]
+        for found in self._found([claim for claim in claimed if claim.maybe_sent], destination):
             if isinstance(found, Claim):
                 unsent.append(found)
             else:
@@ -85,16 +85,18 @@ class Checking:
         ready, stopped = self._asked([each.claim for each in checked])
         return ready, self.settling.settle(stopped)
 
-    def _found(self, claim: Claim, destination: Destination) -> Ending | Claim:
-        """How the attempt ends because of an earlier one's effect; the claim if none is there.
+    def _found(self, claims: Sequence[Claim], destination: Destination) -> list[Ending | Claim]:
+        """Of each how the attempt ends because of an earlier one's effect; the claim if none is there."""
+        if not claims:
+            return []
+        with reading(self.engine) as conn:  # a reply stands in its thread, not in the channel's history
+            orders = [claim.order(thread_receipt(conn, claim), witnesses(conn, claim)) for claim in claims]
+        found = _all_found(destination, orders)
+        return [self._ending(claim, result, destination) for claim, result in zip(claims, found, strict=True)]
 
-        Where a slow request could have landed since (nobody waited), the claim keeps the note that one may still.
-        """
+    def _ending(self, claim: Claim, found: Result, destination: Destination) -> Ending | Claim:
+        """Where a slow request could have landed since (nobody waited), the claim keeps the note that one may still."""
         assert claim.sent_at is not None
-        with reading(self.engine) as conn:
-            thread = thread_receipt(conn, claim)  # a reply stands in its thread, not in the channel's history
-            known = witnesses(conn, claim)
-        found = said_by(lambda: destination.find(claim.order(thread, known)))
         quiet_until = claim.sent_at + timedelta(seconds=destination.quiet_s)
         if found.outcome == "not_sent" and self.clock() < quiet_until:
             # not there yet proves nothing while a slow request can still land
@@ -187,6 +189,13 @@ class Checking:
         reason = f"{UNCHECKED}: {error if isinstance(error, UserError) else in_words(error)}"
         result = Result("not_sent", reason=reason, retry_after_s=wait.total_seconds())
         return self.settling.ending(claim, result, None)  # it is the CRM that cannot be asked: nobody else need wait
+
+
+def _all_found(destination: Destination, orders: Sequence[Order]) -> list[Result]:
+    if isinstance(destination, BatchFinder) and len(orders) > 1:
+        with suppress(Exception):  # what one of them makes it raise is found by looking for each alone
+            return list(destination.find_many(orders))
+    return [said_by(partial(destination.find, order)) for order in orders]
 
 
 def said_by(ask: Callable[[], Result]) -> Result:
