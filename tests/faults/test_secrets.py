@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, select
 from tests.faults.conftest import DESTINATION, KINDS, SETTINGS
 
-from pql import outbox
+from pql import outbox, store
 from pql.connections import from_environment
 from pql.destinations import build
 from pql.sandbox import connections
 from pql.sandbox.credentials import HUBSPOT_TOKEN, SLACK_TOKEN, WEBHOOK_SECRET
+from pql.store.tables import deliveries, metadata
 
 SECRET_PATH = "T0000SECRETPATH"  # many receivers' URL is the secret itself
 SECRETS = (SLACK_TOKEN, HUBSPOT_TOKEN, WEBHOOK_SECRET, WEBHOOK_SECRET.removeprefix("whsec_"), SECRET_PATH)
 
 
-def _left(folder: Path, logs: str) -> list[str]:
-    """Where a secret can be read: files of the ledger, and what was logged or printed."""
+def _left(engine: Engine, folder: Path, logs: str) -> list[str]:
+    """Where a secret can be read: the ledger's tables, its files (SQLite), and what was logged or printed."""
     found = [path.name for path in folder.rglob("ledger*") if _holds(path.read_bytes())]
+    with store.reading(engine) as conn:
+        for name, table in metadata.tables.items():
+            rows = [tuple(row) for row in conn.execute(select(table))]
+            found += [name] * _holds(repr(rows).encode())
     return found + ["the logs"] * _holds(logs.encode())
 
 
@@ -60,7 +66,7 @@ def test_a_vendor_repeats_what_it_was_told(
     ended = {each.destination: str(each.reason) for each in line.all()}
     assert set(ended) == set(DESTINATION.values())
     out, err = capfd.readouterr()
-    assert _left(tmp_path, caplog.text + out + err + repr(destinations) + repr(line.all())) == []
+    assert _left(line.engine, tmp_path, caplog.text + out + err + repr(destinations) + repr(line.all())) == []
 
 
 def test_a_secret_would_be_found(line: Any, tmp_path: Path) -> None:
@@ -68,8 +74,10 @@ def test_a_secret_would_be_found(line: Any, tmp_path: Path) -> None:
     line.queue(1)
     broken = {"slack": _Telling(line.destinations()["slack"])}
     outbox.deliver(line.engine, broken, recheck=lambda claim: None, clock=line.clock, sleep=line.clock.sleep)
-    assert _left(tmp_path, "") != []
-    assert _left(tmp_path / "elsewhere", f"posting with {SLACK_TOKEN}") == ["the logs"]
+    assert "deliveries" in _left(line.engine, tmp_path, "")
+    with store.writing(line.engine) as conn:
+        conn.execute(deliveries.delete())
+    assert _left(line.engine, tmp_path / "elsewhere", f"posting with {SLACK_TOKEN}") == ["the logs"]
 
 
 class _Telling:
