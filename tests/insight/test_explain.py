@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from tests.flow.conftest import DAY, HOUR, T0, Story, days_before
 from tests.insight.conftest import SETTINGS, TRIAL, ask
 
-from pql import insight, pipeline
+from pql import insight, pipeline, store
 from pql.store import blocks
 from pql.store.tables import episodes
 from pql.types import UserError
@@ -223,6 +223,39 @@ def test_a_name_that_is_nearly_right_is_offered(trial: Story) -> None:
         ask(trial, "Kestrel", T0)
     with pytest.raises(UserError, match="Did you mean `Acme Inc`"):
         ask(trial, "Acne Inc", T0)
+
+
+def test_accounts_of_one_name_are_told_apart(trial: Story) -> None:
+    """Two of one name: each with its domain, size, score and whether somebody was told of it."""
+    trial.settings(SETTINGS.replace("{plan: plan,", "{name: name, plan: plan,"))
+    for who, org, size in (("ada@cedar.example", "c1", 60), ("bob@cedarlabs.example", "c2", 9)):
+        trial.happens(who, T0 - HOUR, what="Message Sent", org=org, name="Cedar Labs", employees=size, mail=who)
+    load(trial)
+    with closing(trial.open()) as project, store.writing(project.engine) as connection:
+        opened = {"definition": "trial", "rules_hash": "x", "score": 50, "opened_as_of": T0.replace(tzinfo=None)}
+        connection.execute(insert(episodes).values(account_key="org:c1", subject_key="org:c1", **opened))
+        silent = {"account_key": "org:c2", "subject_key": "org:c2", "silent_reason": "baseline"}
+        connection.execute(insert(episodes).values(**silent, **opened))
+    with pytest.raises(UserError) as told:
+        ask(trial, "cedar labs", T0)
+    first, *each = str(told.value).splitlines()
+    assert first == "`cedar labs` may be any of 2 accounts: name one by its key."
+    assert sorted(each) == [
+        "  org:c1  Cedar Labs · cedar.example · 60 employees · score 27 · announced on 2026-03-02",
+        "  org:c2  Cedar Labs · cedarlabs.example · 9 employees · score 7 · not announced",
+    ]
+
+
+def test_half_a_name_of_many_lists_several(trial: Story) -> None:
+    """`Firma`, of Firma 1 to Firma 7: the first of them and how many more; a word inside a name is enough."""
+    trial.settings(SETTINGS.replace("{plan: plan,", "{name: name, plan: plan,"))
+    for number in range(1, 8):
+        trial.happens(f"u{number}", T0 - HOUR, what="Message Sent", org=f"o{number}", name=f"Firma {number} GmbH")
+    load(trial)
+    with pytest.raises(UserError, match=r"Did you mean `Firma 1 GmbH` or `Firma 2 GmbH` or .* … \(2 more\)\?"):
+        ask(trial, "Firma", T0)
+    with pytest.raises(UserError, match=r"Did you mean `Firma 7 GmbH`\?"):
+        ask(trial, "7 GmbH", T0)
 
 
 def flat(step: dict[str, Any]) -> list[dict[str, Any]]:

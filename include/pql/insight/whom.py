@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, time
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from pql import features, store
 from pql.definition.model import Definition
-from pql.located_yaml import did_you_mean
+from pql.destinations.words import count, one_line
+from pql.located_yaml import did_you_mean, quoted
 from pql.pipeline.history import history_start
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
 from pql.pipeline.unusable import empty_lake
-from pql.store.tables import members
+from pql.store.instants import to_aware
+from pql.store.tables import episodes, members
 from pql.types import UserError
 
 MOST_OFFERED = 5  # names, where many begin alike
+LEAST_HELD = 3  # letters, to look for inside of names
+MOST_TOLD_APART = 10  # accounts of one name
 
 
 def account_key(project: Project, wanted: str, *, now: datetime) -> str:
@@ -33,7 +38,7 @@ def account_key(project: Project, wanted: str, *, now: datetime) -> str:
     found = _named(known, wanted)
     keys = sorted(set(found["account_key"]))
     if len(keys) > 1:
-        raise UserError(f"`{wanted}` may be any of {', '.join(keys[:10])}: name one by its key.")
+        raise UserError("\n".join(_told_apart(project, found, wanted)))
     if not keys:
         raise UserError(_nobody(project, wanted, now) + _nearly(known, wanted))
     return str(keys[0])
@@ -76,14 +81,50 @@ def _nobody(project: Project, wanted: str, now: datetime) -> str:
     return f"{told}. Give its key (`pql score` prints them), its name or its domain."
 
 
+def _told_apart(project: Project, rows: pd.DataFrame, wanted: str) -> Iterator[str]:
+    """Accounts of one name or domain, a line each: its key and whatever tells it from the others."""
+    one_each = rows.sort_values("score", ascending=False, kind="stable").drop_duplicates("account_key")
+    yield f"{quoted(wanted)} may be any of {count(len(one_each), 'account')}: name one by its key."
+    announced = _announced(project, list(one_each["account_key"]))
+    for _, row in one_each.head(MOST_TOLD_APART).iterrows():
+        said = announced.get(row["account_key"])
+        parts = [
+            *(
+                one_line(row[c])
+                for c in ("attr.name", "domain", "size")
+                if c in row and pd.notna(row[c]) and row[c] != ""
+            ),
+            *([count(int(row["attr.employees"]), "employee")] if pd.notna(row.get("attr.employees")) else []),
+            f"score {int(row['score'])}",
+            f"announced on {said.astimezone(project.zone):%Y-%m-%d}" if said else "not announced",
+        ]
+        yield f"  {one_line(row['account_key'])}  {' · '.join(parts)}"
+    if len(one_each) > MOST_TOLD_APART:
+        yield f"  … and {len(one_each) - MOST_TOLD_APART} more"
+
+
+def _announced(project: Project, accounts: Sequence[str]) -> dict[str, datetime]:
+    """When the newest stay began of which somebody was told, of those accounts that had one."""
+    stay = episodes.c
+    query = (
+        select(stay.account_key, func.max(stay.opened_as_of))
+        .where(stay.account_key.in_(accounts), or_(stay.silent_reason.is_(None), stay.released_at.is_not(None)))
+        .group_by(stay.account_key)
+    )
+    with store.reading(project.engine) as connection:
+        return {key: to_aware(at) for key, at in connection.execute(query)}
+
+
 def _nearly(rows: pd.DataFrame, wanted: str) -> str:
-    """Names that begin like it, else one written much like it; as the end of an error, "" if there is none."""
+    """Names that begin like it or hold it, else one written much like it; as the end of an error, "" if none."""
     if "attr.name" not in rows:
         return ""
-    names = sorted(set(rows["attr.name"].dropna().astype(str)))
-    begun = [name for name in names if name.casefold().startswith(wanted.strip().casefold())]
-    if 0 < len(begun) <= MOST_OFFERED:
-        return f" Did you mean {' or '.join(f'`{name}`' for name in begun)}?"
+    names, part = sorted(set(rows["attr.name"].dropna().astype(str))), wanted.strip().casefold()
+    begun = [name for name in names if name.casefold().startswith(part)]
+    begun = begun or [name for name in names if len(part) >= LEAST_HELD and part in name.casefold()]
+    if begun:
+        more = f" … ({len(begun) - MOST_OFFERED} more)" if len(begun) > MOST_OFFERED else ""
+        return f" Did you mean {' or '.join(map(quoted, begun[:MOST_OFFERED]))}{more}?"
     hint = did_you_mean(wanted, names, list_all=False)
     return f" {hint[0].upper()}{hint[1:]}" if hint else ""
 

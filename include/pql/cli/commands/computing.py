@@ -14,6 +14,7 @@ import typer
 from pql import pipeline
 from pql.cli.app import app, duration, instant, now, paths, project
 from pql.cli.output import Format, FormatOption, progress, show
+from pql.destinations.words import count
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import every, local_midnight
 from pql.pipeline.project import Project
@@ -83,7 +84,7 @@ def score(
         frame = pipeline.score_panel(opened, definitions or (), moments, now=clock, progress=advance)
     if out is not None:
         _write(frame, out)
-        print(f"{len(frame)} rows ({len(moments)} moments) written to {out}")
+        print(f"{count(len(frame), 'row')} ({count(len(moments), 'moment')}) written to {out}")
     else:
         _show_scores(frame, form, top)
     _tell_left_out(opened)
@@ -183,7 +184,7 @@ def replay(
     busy = rows if form is not Format.table else [row for row in rows if row["newly_qualified"] or row["queued"]]
     show(busy, form, columns=names, empty="nobody newly qualified")
     if form is Format.table:
-        print(f"{len(rows)} moments, {sum(row['announced'] for row in rows)} announced")
+        print(f"{count(len(rows), 'moment')}, {sum(row['announced'] for row in rows)} announced")
     _tell_left_out(opened)
 
 

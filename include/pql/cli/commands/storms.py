@@ -13,6 +13,7 @@ import typer
 from pql import store
 from pql.cli.app import app, now, project
 from pql.cli.output import Format, FormatOption, show
+from pql.destinations.words import count
 from pql.outbox.by_hand import storm as stopped
 from pql.outbox.by_hand.storm import Answered, Storm
 from pql.outbox.by_hand.storm_contents import Contents, contents
@@ -96,7 +97,7 @@ def _look(found: Storm, inside: Contents, form: Format) -> None:
         for place in inside.places:
             print(f"  {place.deliveries} deliveries: {place.name}")
         for cause in inside.causes:
-            print(f"  {cause.accounts} accounts: `{cause.play}` of {cause.definition}")
+            print(f"  {count(cause.accounts, 'account')}: `{cause.play}` of {cause.definition}")
     rows = [
         {
             "account": each.account_name,
