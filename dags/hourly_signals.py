@@ -10,7 +10,7 @@
 - **On failure**, or when a run takes too long, ops are told once; the marks stay, so the next hour looks at the same
   accounts.
 - **Safe to rerun or backfill?** Yes. Detection is level-triggered: a rerun finds the episode already open and does
-  nothing; a run older than the horizon (48 h) decides nothing and reports who would have been announced.
+  nothing; a run older than the horizon (`horizon_hours`) decides nothing and reports who would have been announced.
 """
 
 from __future__ import annotations
