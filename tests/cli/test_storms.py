@@ -111,6 +111,6 @@ def test_release_held_is_an_answer_too(pql: Pql, world: World, tmp_path: Path, m
     release = partial(pql, "--home", tmp_path, "release", "--held", "--yes")
     assert release("--run", first).out == "2 deliveries are due now (pql deliver)\n"
     assert [(each.account_key, each.state) for each in world.all()][2] == ("org:3", "held")
-    assert release().out == "1 deliveries are due now (pql deliver)\n"
+    assert release().out == "1 delivery is due now (pql deliver)\n"
     assert answers(world) == [("approved", "dana", "pql release --held --yes", "cli")] * 2
     assert release().out == "0 deliveries are due now (pql deliver)\n"

@@ -91,7 +91,8 @@ def release(
 def _held(opened: pipeline.Project, run: int | None, yes: bool, form: Format) -> None:
     with store.writing(opened.engine) as connection:
         if yes:
-            print(f"{_let_go(connection, run)} deliveries are due now (pql deliver)")
+            due = _let_go(connection, run)
+            print(f"{count(due, 'delivery')} {'is' if due == 1 else 'are'} due now (pql deliver)")
             return
         found = outbox.list_held(connection, run_id=run)
     rows = [

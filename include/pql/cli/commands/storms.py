@@ -95,7 +95,7 @@ def _look(found: Storm, inside: Contents, form: Format) -> None:
     if form is Format.table:
         print(f"run {found.run_id} ({found.kind}, {found.as_of:%Y-%m-%d %H:%M} UTC): {'; '.join(found.because)}")
         for place in inside.places:
-            print(f"  {place.deliveries} deliveries: {place.name}")
+            print(f"  {count(place.deliveries, 'delivery')}: {place.name}")
         for cause in inside.causes:
             print(f"  {count(cause.accounts, 'account')}: `{cause.play}` of {cause.definition}")
     rows = [
