@@ -9,8 +9,9 @@
 - **Tells the world** nothing: the `deliver` DAG does, from the outbox.
 - **On failure**, or when a run takes too long, ops are told once; the next night looks at everybody again, so nothing
   is lost.
-- **Safe to rerun or backfill?** Yes. A run older than the horizon (`horizon_hours`) decides nothing: it writes its snapshot
-  and reports who *would have been* announced. A rerun inside the horizon finds the episodes already open and does nothing.
+- **Safe to rerun or backfill?** Yes. A run older than the horizon (`horizon_hours`) decides nothing: it writes its
+  snapshot and reports who *would have been* announced. A rerun inside the horizon finds the episodes already open and
+  does nothing.
 """
 
 from __future__ import annotations

@@ -229,8 +229,9 @@ class Order:
 class Result:
     """How one attempt ended.
 
-    delivered: the effect exists, `receipt` tells where. not_sent: surely no effect, try again (after `retry_after_s`
-    if given). ambiguous: it may or may not have happened; reconcile before trying again. rejected: it never will.
+    delivered: the effect exists, `receipt` tells where. not_sent: surely no effect, but for what a `receipt` says is
+    there, incomplete; try again (after `retry_after_s` if given). ambiguous: it may or may not have happened; reconcile
+    before trying again. rejected: it never will.
     """
 
     outcome: Outcome

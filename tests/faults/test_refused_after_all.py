@@ -7,6 +7,36 @@ from datetime import timedelta
 from typing import Any
 
 
+def test_a_task_without_its_link_is_there(line: Any) -> None:
+    """PRODUCT-A5: made, the answer lost before it was linked; to be linked it is sent again and refused: dead, and
+    known to be there.
+    """
+    line.queue(1, "crm_task")
+    line.sandbox.fail("tasks/batch/upsert", "error", acts=True)
+    line.deliver()
+    assert line.states() == {"ambiguous": 1}
+    line.sandbox.fail("tasks/batch/upsert", "partial", times=None, rows=1.0)
+    line.until_settled()
+    assert line.states() == {"dead": 1}
+    assert line.judged().effects == 1
+    (dead,) = line.all()
+    assert dead.sent_at is not None
+
+
+def test_a_task_that_could_not_be_linked_is_there(line: Any) -> None:
+    """PRODUCT-A5: made, and could not be linked for a while; sent again it is refused: dead, and known to be there."""
+    line.queue(1, "crm_task")
+    line.sandbox.fail("associate/default", "rate_limited", times=None)
+    line.deliver()
+    assert line.states() == {"pending": 1}
+    line.sandbox.fail("tasks/batch/upsert", "partial", times=None, rows=1.0)
+    line.until_settled()
+    assert line.states() == {"dead": 1}
+    assert line.judged().effects == 1
+    (dead,) = line.all()
+    assert dead.sent_at is not None
+
+
 def test_a_dead_letter_keeps_the_note_that_it_may_have_been_sent(line: Any) -> None:
     """PRODUCT-A5: the first request lands late, the second is refused: dead, and known to be there perhaps."""
     line.queue(1, "crm_task")

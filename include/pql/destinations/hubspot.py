@@ -222,7 +222,8 @@ def _subject(order: Order) -> str:
 
 def _task_result(outcome: TaskOutcome, owner: str) -> Result:
     if outcome.outcome != "delivered":
-        return Result(outcome.outcome, reason=outcome.reason, retry_after_s=outcome.retry_after_s)
+        there = {"task": outcome.id} if outcome.id else {}
+        return Result(outcome.outcome, there, outcome.reason, outcome.retry_after_s)
     unowned = "" if owner else "nobody owns the account and the play has no usable fallback_owner: task is unassigned"
     receipt = {"task": outcome.id, "owner": owner, "linked": outcome.linked}
     return Result("delivered", receipt, reason="; ".join(part for part in (outcome.reason, unowned) if part))

@@ -38,5 +38,6 @@ def _found(task_id: str | None, is_linked: bool) -> Result:
     if task_id is None:
         return Result("not_sent", reason="no task with this key")
     if not is_linked:
-        return Result("not_sent", reason=f"task {task_id} is there without its link; sending again adds it")
-    return Result("delivered", receipt={"task": task_id})
+        reason = f"task {task_id} is there without its link; sending again adds it"
+        return Result("not_sent", {"task": task_id}, reason)
+    return Result("delivered", {"task": task_id})

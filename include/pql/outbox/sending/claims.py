@@ -199,11 +199,13 @@ def put_back(
     not_before: datetime,
     reason: str | None,
     maybe_sent: bool,
+    keeps_note: bool = False,
     counts: bool = True,
     gather_at: datetime | None = None,
 ) -> bool:
     """Give the row back to be tried again at `not_before`; with `counts` False the attempt was none.
 
+    `maybe_sent` and `keeps_note` leave the note that something of it may be there.
     With `gather_at` it is then gathered with the others of its lane before anybody claims it.
     """
     values: dict[str, Any] = {
@@ -213,7 +215,7 @@ def put_back(
         "reason": reason,
         **_NO_LEASE,
     }
-    if not maybe_sent:
+    if not (maybe_sent or keeps_note):
         values["sent_at"] = to_naive(claim.sent_at)
     if not counts:
         values["attempt"] = claim.attempt - 1

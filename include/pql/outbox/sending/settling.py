@@ -73,7 +73,8 @@ class Settling:
         if result.outcome == "delivered":
             return self.finished(claim, "delivered", result=result)
         if result.outcome == "rejected":
-            return self.finished(claim, "dead", reason=result.reason or "rejected", maybe_sent=looked)
+            there = looked or bool(result.receipt)
+            return self.finished(claim, "dead", reason=result.reason or "rejected", maybe_sent=there)
         return self._try_again(claim, result, paced, looked)
 
     def finished(
@@ -106,16 +107,21 @@ class Settling:
         reason: str | None,
         *,
         maybe_sent: bool = False,
+        keeps_note: bool = False,
         counts: bool = True,
         gather_at: datetime | None = None,
     ) -> Ending:
-        """The delivery comes back `at` that moment; with `counts` False the attempt was none."""
+        """The delivery comes back `at` that moment; with `counts` False the attempt was none.
+
+        With `keeps_note` it is noted that something of it is there, though it is known that it has to be sent again.
+        """
         write = partial(
             claims.put_back,
             claim=claim,
             not_before=at,
             reason=reason,
             maybe_sent=maybe_sent,
+            keeps_note=keeps_note,
             counts=counts,
             gather_at=gather_at,
         )
@@ -130,8 +136,9 @@ class Settling:
             wait = RETRY_AFTER[0]  # the last attempt may have had its effect: it is looked for once more
         if wait is None and maybe_sent:  # nobody can tell: not given up, not sent again, and a human is told
             return self.put_back(claim, UNCLEAR, now + RETRY_AFTER[-1], _unclear(claim, result), maybe_sent=True)
+        there = maybe_sent or bool(result.receipt)  # a part of the effect is an effect
         if wait is None:
-            return self.finished(claim, "dead", reason=_gave_up(claim, result))
+            return self.finished(claim, "dead", reason=_gave_up(claim, result), maybe_sent=there)
         # being told to wait is no failure: a rate limit loses nothing
         back = self.put_back(
             claim,
@@ -139,6 +146,7 @@ class Settling:
             now + wait,
             result.reason or result.outcome,
             maybe_sent=maybe_sent,
+            keeps_note=there,
             counts=told is None,
         )
         return back if told is None or paced is None else _holding(back, pace.place(paced, claim), now + told)
