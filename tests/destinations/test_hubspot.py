@@ -42,6 +42,9 @@ class Crm:
             return self.upsert(seen.body["inputs"])
         if path.endswith("/tasks/batch/read"):
             return self.read(seen.body)
+        if path.endswith("/objects/companies/batch/read"):
+            rows = [{"id": row["id"], "properties": {"hubspot_owner_id": "99"}} for row in seen.body["inputs"]]
+            return self.loopback.answer({"status": "COMPLETE", "results": rows})
         if path.endswith("/batch/associate/default"):
             return self.associate(seen.body["inputs"])
         if parts[:2] == ["crm", "v4"]:
@@ -349,6 +352,17 @@ def test_lost_answer_is_found_by_its_key(crm, loopback, destination, make_order)
     assert destination.find(order).outcome == "not_sent"
     assert destination.send(order).receipt["linked"] is True
     assert list(crm.tasks) == ["key-1"]
+
+
+def test_owners_of_many_are_asked_for_in_a_few_requests(crm, loopback, destination, make_order, alert) -> None:
+    """Sixty accounts of which no owner is known: their records are read together, and each task is its owner's."""
+    unowned = [replace(alert, owner_email="", crm_id=str(n)) for n in range(60)]
+    orders = [make_order("crm_task", key=f"key-{n}", alert=each, options=OPTIONS) for n, each in enumerate(unowned)]
+    found = destination.send_many(orders)
+    assert {each.receipt["owner"] for each in found} == {"99"}
+    assert len(loopback.asked("/objects/companies/batch/read")) == 1
+    paths = [each.path for each in loopback.seen if "/objects/companies/" in each.path]
+    assert all("/batch/" in path for path in paths)
 
 
 def test_many_are_looked_for_in_a_few_requests(crm, loopback, destination, make_order) -> None:

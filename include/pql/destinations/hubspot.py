@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
-from pql.clients.hubspot_records import BATCH, PropertyType, Task, TaskOutcome, batches
+from pql.clients.hubspot_records import BATCH, CompanyNow, PropertyType, Task, TaskOutcome, batches
 from pql.destinations import hubspot_close, hubspot_find, words
 from pql.destinations.due import due_at
 from pql.types import Alert, Order, Pace, Result, UserError
@@ -90,10 +91,11 @@ class HubSpotDestination:
         """How each ended, by key."""
         ended: dict[str, Result] = {}
         asked: dict[str, tuple[Task, str]] = {}
+        records = self._records(orders) if len(orders) > 1 else {}
         for order in orders:
             try:
                 self._make_ready()
-                owner = self._owner(order)
+                owner = self._owner(order, records)
                 asked[order.key] = self._as_task(order, owner), owner
             except RemoteError as error:
                 failed = _failed(error)  # nothing was written yet, whatever became of these calls
@@ -135,14 +137,25 @@ class HubSpotDestination:
             self._hubspot.ensure_task_key_property()
             self._tasks_ready = True
 
-    def _owner(self, order: Order) -> str:
+    def _records(self, orders: Sequence[Order]) -> dict[tuple[str, str], CompanyNow]:
+        """The records of accounts without an owner's address, by kind and id, in a few requests for all of them."""
+        found: dict[tuple[str, str], CompanyNow] = {}
+        alerts = [order.alert for order in orders if not order.alert.owner_email and order.alert.crm_id]
+        with suppress(RemoteError):  # what one of them makes it refuse is found by asking about each alone
+            for kind, to in _OBJECTS.items():
+                ids = sorted({alert.crm_id for alert in alerts if (alert.crm_kind or "company") == kind})
+                if ids:
+                    found |= {(kind, id): record for id, record in self._hubspot.records_now(to, ids).items()}
+        return found
+
+    def _owner(self, order: Order, records: Mapping[tuple[str, str], CompanyNow]) -> str:
         """The account's owner, else who owns the record by now, else the play's fallback; "" if there is nobody."""
         alert = order.alert
         if alert.owner_email and (found := self._hubspot.owner_by_email(alert.owner_email)):
             return found
         if alert.crm_id:
             ask = self._hubspot.contact_now if alert.crm_kind == "contact" else self._hubspot.company_now
-            record = ask(alert.crm_id)
+            record = records.get((alert.crm_kind or "company", alert.crm_id)) or ask(alert.crm_id)
             if record and record.owner_id:
                 return record.owner_id
         fallback = str(order.options.get("fallback_owner") or "")
