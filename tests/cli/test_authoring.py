@@ -65,6 +65,7 @@ def test_why_is_told_in_words_and_in_rows(pql: Pql, home: Path) -> None:
     said = pql(*asked).out
     assert "Nearest ways to qualify\n  · 2 more as   → score 0" in said
     assert "Since last night  not known: there is no nightly snapshot of that moment" in said
+    assert "\nScore 0 " in said  # without stages there is no activation to be at 0 %
     (row,) = json.loads(pql(*asked, "--format", "json").out)
     assert {"alert", "lines", "moved", "nearest", "path", "seen", "stages"} <= row.keys()
     assert pql("--home", home, "explain", "user:ada", "--definition", "x").code == 2

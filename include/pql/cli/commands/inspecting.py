@@ -65,7 +65,8 @@ def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         if one["moved"][since]["delta"] is not None
     )
     size = f"   Size {'unknown, treated as ' * one['size_unknown']}{one['size']}" if one["size"] else ""
-    yield f"Activation {one['activation_pct']} %   Score {one['score']}{deltas}   Grade {one['grade']}{size}"
+    activation = f"Activation {one['activation_pct']} %   " if one["stages"] else ""
+    yield f"{activation}Score {one['score']}{deltas}   Grade {one['grade']}{size}"
     yield from _stages(one, zone)
     yield "Points"
     yield from (f"  {line['points']:+4d}  {line['text']}" for line in one["lines"])
