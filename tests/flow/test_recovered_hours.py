@@ -59,7 +59,7 @@ def test_a_failed_hour_is_recovered_by_a_backfill(told_of: Story, monkeypatch: A
     story = told_of
     story.happens("ada", MORNING - HOUR / 2, file="nine")
     with monkeypatch.context() as goes_down:
-        goes_down.setattr("pql.outbox.queueing.enqueue", crash)
+        goes_down.setattr("pql.outbox.enqueue", crash)
         with pytest.raises(RuntimeError):
             story.run("hourly", MORNING)
     assert story.deliver() == {}

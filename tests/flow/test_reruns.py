@@ -71,7 +71,7 @@ def test_a_failed_hour_done_after_its_successor_announces_what_it_should_once(st
     story.happens("ada", MORNING - HOUR / 2, file="nine")
     before = story.ledger("sources", "dirty_marks", "counters")
     with monkeypatch.context() as crash:
-        crash.setattr("pql.outbox.queueing.enqueue", _crash)
+        crash.setattr("pql.outbox.enqueue", _crash)
         with pytest.raises(RuntimeError):
             story.run("hourly", MORNING)
     assert story.ledger("sources", "dirty_marks", "counters") == before

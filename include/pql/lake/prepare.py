@@ -24,7 +24,7 @@ from pql.lake.daily_tables import (
 from pql.lake.event_files import live, stored
 from pql.lake.events_view import Files, cuts_by_day, show_events, staged_events
 from pql.lake.parts import Index, add_days, missing, read_index, reading
-from pql.lake.storage import Storage
+from pql.lake.storage import Storage, was_replaced
 from pql.usage import Need
 
 _PRUNED = "pruned.json"
@@ -44,8 +44,8 @@ def prepare(
         try:
             _prepare_events(storage, con, tables, cuts, timezone)
             break
-        except (duckdb.IOException, FileNotFoundError):
-            if attempt == _ATTEMPTS:
+        except (duckdb.Error, FileNotFoundError) as error:
+            if attempt == _ATTEMPTS or not was_replaced(error):
                 raise
     crm_versions.create_tables(storage, con)
 

@@ -14,7 +14,7 @@ import duckdb
 from pql.lake.event_files import EMPTY, EventFile, live, stored
 from pql.lake.forgetting.withheld import without_forgotten_events
 from pql.lake.local_days import days_within, naive
-from pql.lake.storage import Storage, text, texts
+from pql.lake.storage import Storage, text, texts, was_replaced
 from pql.lake.unit_rows import days_of, each_once, spoilt, typed
 
 
@@ -102,8 +102,8 @@ def _replaced(
             gone = _facts(con, [storage.uri(f.path) for f in plan.removed if f.digest not in plan.digests(f.day)])
             before = _rows(con, [storage.uri(f.path) for f in {*plan.removed, *plan.same.values()}])
             _write(storage, con, rows, len(files), plan, scratch)
-        except (duckdb.IOException, FileNotFoundError):
-            if attempt == _ATTEMPTS:
+        except (duckdb.Error, FileNotFoundError) as error:
+            if attempt == _ATTEMPTS or not was_replaced(error):
                 raise
             continue  # another run replaces the same files at the same time: look again at what there is
         break

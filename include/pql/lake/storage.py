@@ -115,6 +115,16 @@ class Storage:
             yield Path(folder)
 
 
+def was_replaced(error: Exception) -> bool:
+    """Whether a read failed because another run replaced the file meanwhile: whoever looks again finds the new one.
+
+    What an object store's client raises reaches us as DuckDB's plainest error, with the traceback in its text.
+    """
+    if isinstance(error, FileNotFoundError | duckdb.IOException):
+        return True
+    return type(error) is duckdb.Error and "FileNotFoundError" in str(error)
+
+
 def text(value: str) -> str:
     """A SQL string literal."""
     return "'" + value.replace("'", "''") + "'"
