@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -73,7 +73,8 @@ def judged(row: Row, cases: Sequence[Case], output: str) -> Told:
     elif ended["skipped"]:
         state = f"passed, {ended['skipped']} of {len(cases)} skipped"
     seen = [name for id, name in LEDGERS.items() if any(id in case.parameters for case in cases)]
-    return Told(state, tuple(seen), _figures(cases), output)
+    told = cases if row.of_effects else [replace(case, figures=()) for case in cases]
+    return Told(state, tuple(seen), _figures(told), output)
 
 
 def _case(found: ElementTree.Element) -> Case:

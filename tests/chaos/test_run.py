@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,13 @@ def test_a_test_that_was_not_found_is_a_failure() -> None:
     one = [case for case in read(REPORT.format("")) if case.test.endswith("test_one")]
     assert judged(ROW, one, "").state == "failed"
     assert judged(ROW, [], "").state == "not run"
+
+
+def test_where_effects_are_not_the_matter_they_are_not_counted() -> None:
+    """Stand-ins that answer anything make effects nobody decided: a row about secrets counts its cases only."""
+    cases = [replace(case, figures=(("foreign", "2"),)) for case in read(REPORT.format(""))]
+    assert "2 foreign" in " ".join(judged(replace(ROW, tests=()), cases[:1], "").figures)
+    assert judged(replace(ROW, tests=(), of_effects=False), cases[:1], "").figures == ("1 cases",)
 
 
 def test_the_page_shows_what_was_not_run(tmp_path: Path) -> None:
