@@ -13,7 +13,7 @@ import pytest
 
 from pql import pipeline, store
 from pql.connections import from_environment
-from pql.pipeline.health.volume import drops_of
+from pql.pipeline.health.volume import unusual
 from pql.pipeline.project import Project
 from pql.settings import Paths
 from pql.store import sources
@@ -77,6 +77,6 @@ def test_a_change_of_summer_time_is_no_drop(project: Project, switch: str) -> No
         as_of = monday.replace(hour=hour, minute=12).astimezone(ZoneInfo("UTC"))
         read_to(project, as_of)
         with closing(project.lake.connect()) as lake:
-            if found := drops_of(project, lake, as_of):
+            if found := unusual(project, lake, as_of):
                 told[hour] = str(found[0])
     assert told == {}
