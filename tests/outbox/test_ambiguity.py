@@ -24,6 +24,28 @@ def test_a_request_that_lands_late_is_not_doubled(world: Any) -> None:
     assert world.remote.effects == [key]
 
 
+def test_a_look_made_in_the_quiet_period_is_judged_by_when_it_was_made(world: Any) -> None:
+    """Looking takes its time, and the request lands meanwhile: the period that ended since makes no proof of it."""
+    world.qualifies("org:1")
+    world.remote.quiet_s = 120.0
+    world.remote.script = [Result("ambiguous", reason="time-out")]
+    world.deliver()
+    key = world.remote.orders[0].key
+    find = world.remote.find
+
+    def slow(order: Order) -> Result:
+        found = find(order)
+        world.clock.turn(seconds=30)
+        if key not in world.remote.effects:
+            world.remote.effects.append(key)
+        return found
+
+    world.remote.find = slow
+    world.clock.turn(seconds=100)
+    assert world.deliver().states == {"ambiguous": 1, "delivered": 1}  # looked for again, as the period is over
+    assert world.remote.effects == [key]
+
+
 def test_after_the_quiet_period_it_is_sent_again(world: Any) -> None:
     """What has not appeared by then never left: it is sent once more, and no attempt was used up by waiting."""
     world.qualifies("org:1")

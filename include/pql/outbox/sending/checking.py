@@ -91,14 +91,17 @@ class Checking:
             return []
         with reading(self.engine) as conn:  # a reply stands in its thread, not in the channel's history
             orders = [claim.order(thread_receipt(conn, claim), witnesses(conn, claim)) for claim in claims]
+        looked_at = self.clock()  # before: while others are looked for, it may land and its quiet period end
         found = _all_found(destination, orders)
-        return [self._ending(claim, result, destination) for claim, result in zip(claims, found, strict=True)]
+        return [
+            self._ending(claim, result, destination, looked_at) for claim, result in zip(claims, found, strict=True)
+        ]
 
-    def _ending(self, claim: Claim, found: Result, destination: Destination) -> Ending | Claim:
+    def _ending(self, claim: Claim, found: Result, destination: Destination, looked_at: datetime) -> Ending | Claim:
         """Where a slow request could have landed since (nobody waited), the claim keeps the note that one may still."""
         assert claim.sent_at is not None
         quiet_until = claim.sent_at + timedelta(seconds=destination.quiet_s)
-        if found.outcome == "not_sent" and self.clock() < quiet_until:
+        if found.outcome == "not_sent" and looked_at < quiet_until:
             # not there yet proves nothing while a slow request can still land
             reason = f"not there yet; a slow request can still land until {quiet_until:%H:%M:%S} UTC"
             return self.settling.put_back(claim, "ambiguous", quiet_until, reason, maybe_sent=True, counts=False)
