@@ -186,11 +186,19 @@ def test_many_companies_as_they_are_now(loopback: Any) -> None:
 
 
 def test_a_company_that_is_gone_is_none(loopback: Any) -> None:
-    """A deleted company is an answer, not an error; so is a task nobody created."""
+    """A deleted company is an answer, not an error."""
     routes(loopback, {})
-    assert client(loopback).company_now("9") is None
-    assert client(loopback).task_by_key("k/1") is None
-    assert loopback.seen[-1].path.startswith("/crm/v3/objects/tasks/k%2F1?idProperty=pql_delivery_key")
+    assert client(loopback).company_now("9/1") is None
+    assert loopback.seen[-1].path.startswith("/crm/v3/objects/companies/9%2F1?")
+
+
+def test_tasks_that_nobody_made_are_left_out(loopback: Any) -> None:
+    """All keys in one request, which names the others with a 207."""
+    there = {"id": "5", "properties": {"pql_delivery_key": "k/1"}}
+    batch = ("POST", "/crm/v3/objects/tasks/batch/read")
+    routes(loopback, {batch: loopback.answer({"results": [there]}, 207)})
+    assert client(loopback).tasks_by_keys(["k/1", "k/2"]) == {"k/1": "5"}
+    assert loopback.seen[-1].body["idProperty"] == "pql_delivery_key"
 
 
 def test_the_key_property_is_created_once_and_must_be_unique(loopback: Any) -> None:

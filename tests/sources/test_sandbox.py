@@ -105,7 +105,7 @@ def test_a_task_is_one_task_however_often_it_is_sent(world: World) -> None:
     ]
     [again] = hubspot.batch_upsert_tasks(tasks[:1])
     assert (again.id, again.created, again.linked) == (first[0].id, False, True)
-    assert hubspot.task_by_key("k1") == first[0].id
+    assert hubspot.tasks_by_keys(["k1", "k2"]) == {"k1": first[0].id}
     assert hubspot.linked("tasks", "companies", [first[0].id]) == {first[0].id: [company]}
 
 

@@ -112,16 +112,6 @@ class HubSpot:
             self._addresses[owner_id] = str(found.get("email") or "")
         return self._addresses[owner_id]
 
-    def task_by_key(self, key: str) -> str | None:
-        """The id of the task that carries this delivery key, None if there is none."""
-        try:
-            found = self.get(f"/crm/v3/objects/tasks/{_quoted(key)}", {"idProperty": TASK_KEY_PROPERTY})
-        except RemoteError as error:
-            if error.kind == "missing":
-                return None
-            raise
-        return str(found["id"])
-
     def tasks_by_keys(self, keys: Sequence[str]) -> dict[str, str]:
         """The ids of the tasks that carry these delivery keys; keys of no task are left out."""
         return ids_by_keys(self, keys)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
 from pql.clients.hubspot_records import BATCH, CompanyNow, PropertyType, Task, TaskOutcome, batches
 from pql.destinations import hubspot_close, hubspot_find, words
 from pql.destinations.due import due_at
+from pql.destinations.hubspot_objects import RECORDS, Records, records_of
 from pql.types import Alert, Order, Pace, Result, UserError
 
 # 190 requests in 10 seconds for the whole portal (developers.hubspot.com, usage limits), about four a delivery.
@@ -24,7 +24,6 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\
 OWN_PREFIX = "pql_"  # only properties named so are created
 _SUBJECT_LIMIT = 250
 _TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
-_OBJECTS: dict[str, Literal["companies", "contacts"]] = {"company": "companies", "contact": "contacts"}
 
 
 class HubSpotDestination:
@@ -62,9 +61,9 @@ class HubSpotDestination:
     def send_many(self, orders: Sequence[Order]) -> list[Result]:
         """The tasks in one request, the values in another, each with its own outcome; what is left one by one."""
         ended = self._tasks([order for order in orders if order.kind == "crm_task"])
-        updates = [order for order in orders if order.kind == "crm_update" and order.alert.crm_kind in _OBJECTS]
-        for kind in _OBJECTS.values():
-            ended |= self._updates(kind, [order for order in updates if _OBJECTS[order.alert.crm_kind] == kind])
+        updates = [order for order in orders if order.kind == "crm_update" and order.alert.crm_id]
+        for kind in RECORDS:
+            ended |= self._updates(kind, [order for order in updates if records_of(order.alert) == kind])
         return [ended.get(order.key) or self.send(order) for order in orders]
 
     def find(self, order: Order) -> Result:
@@ -73,19 +72,22 @@ class HubSpotDestination:
             return hubspot_close.find(self._hubspot, order)
         if order.kind == "crm_update":
             return Result("not_sent", reason="writing the same values again changes nothing")
-        return self.find_many([order])[0]
+        return self._found([order])[order.key]
 
     def find_many(self, orders: Sequence[Order]) -> list[Result]:
         """As `find` of each; the tasks by a few requests for all of them."""
-        tasks = [order for order in orders if order.kind == "crm_task"]
+        found = self._found([order for order in orders if order.kind == "crm_task"])
+        return [found.get(order.key) or self.find(order) for order in orders]
+
+    def _found(self, tasks: Sequence[Order]) -> dict[str, Result]:
+        """How each task stands, by key."""
         try:
             if tasks:
                 self._make_ready()
-            found = hubspot_find.tasks(self._hubspot, tasks)
+            return hubspot_find.tasks(self._hubspot, tasks)
         except RemoteError as error:
             unknown = Result("ambiguous", reason=str(error), retry_after_s=error.retry_after_s)
-            found = dict.fromkeys([each.key for each in tasks], unknown)
-        return [found.get(order.key) or self.find(order) for order in orders]
+            return dict.fromkeys([each.key for each in tasks], unknown)
 
     def _tasks(self, orders: Sequence[Order]) -> dict[str, Result]:
         """How each ended, by key."""
@@ -111,7 +113,7 @@ class HubSpotDestination:
     def _trouble(self, key: str) -> Result | None:
         """Why the portal refuses everything (a token that is refused is no fault of the task), None if it does not."""
         try:
-            self._hubspot.task_by_key(key)
+            self._hubspot.tasks_by_keys([key])
         except RemoteError as error:
             return _failed(error)
         return None
@@ -129,7 +131,7 @@ class HubSpotDestination:
             "hs_task_type": "TODO",
         } | ({"hubspot_owner_id": owner} if owner else {})
         ids = (alert.crm_id,) if alert.crm_id else ()
-        is_contact = alert.crm_kind == "contact"
+        is_contact = records_of(alert) == "contacts"
         return Task(order.key, properties, () if is_contact else ids, ids if is_contact else ())
 
     def _make_ready(self) -> None:
@@ -138,14 +140,14 @@ class HubSpotDestination:
             self._tasks_ready = True
 
     def _records(self, orders: Sequence[Order]) -> dict[tuple[str, str], CompanyNow]:
-        """The records of accounts without an owner's address, by kind and id, in a few requests for all of them."""
+        """The records of accounts without an owner's address, by object and id, in a few requests for all of them."""
         found: dict[tuple[str, str], CompanyNow] = {}
         alerts = [order.alert for order in orders if not order.alert.owner_email and order.alert.crm_id]
         with suppress(RemoteError):  # what one of them makes it refuse is found by asking about each alone
-            for kind, to in _OBJECTS.items():
-                ids = sorted({alert.crm_id for alert in alerts if (alert.crm_kind or "company") == kind})
+            for kind in RECORDS:
+                ids = sorted({alert.crm_id for alert in alerts if records_of(alert) == kind})
                 if ids:
-                    found |= {(kind, id): record for id, record in self._hubspot.records_now(to, ids).items()}
+                    found |= {(kind, id): record for id, record in self._hubspot.records_now(kind, ids).items()}
         return found
 
     def _owner(self, order: Order, records: Mapping[tuple[str, str], CompanyNow]) -> str:
@@ -154,8 +156,9 @@ class HubSpotDestination:
         if alert.owner_email and (found := self._hubspot.owner_by_email(alert.owner_email)):
             return found
         if alert.crm_id:
-            ask = self._hubspot.contact_now if alert.crm_kind == "contact" else self._hubspot.company_now
-            record = records.get((alert.crm_kind or "company", alert.crm_id)) or ask(alert.crm_id)
+            kind = records_of(alert)
+            ask = self._hubspot.contact_now if kind == "contacts" else self._hubspot.company_now
+            record = records.get((kind, alert.crm_id)) or ask(alert.crm_id)
             if record and record.owner_id:
                 return record.owner_id
         fallback = str(order.options.get("fallback_owner") or "")
@@ -163,11 +166,11 @@ class HubSpotDestination:
 
     def _update(self, order: Order) -> Result:
         alert = order.alert
-        if not alert.crm_id or alert.crm_kind not in _OBJECTS:
+        if not alert.crm_id:
             return Result(
                 "rejected", reason=f"{alert.account_key} has no record in HubSpot, so nothing can be written to it"
             )
-        kind = _OBJECTS[alert.crm_kind]
+        kind = records_of(alert)
         values = {name: _written(value) for name, value in order.options.items()}
         try:
             self._hubspot.update(kind, alert.crm_id, values)
@@ -177,7 +180,7 @@ class HubSpotDestination:
             self._hubspot.update(kind, alert.crm_id, values)
         return _wrote(kind, alert.crm_id, values)
 
-    def _updates(self, kind: Literal["companies", "contacts"], orders: Sequence[Order]) -> dict[str, Result]:
+    def _updates(self, kind: Records, orders: Sequence[Order]) -> dict[str, Result]:
         """How those ended that could be written together, by key; what HubSpot refuses so is tried alone, with its why.
 
         Of several for one record the last waits until the others are written: later values win.
@@ -195,7 +198,7 @@ class HubSpotDestination:
             written |= {first[id].key: _wrote(kind, id, values[id]) for id in ids if id in done}
         return written
 
-    def _create_missing(self, kind: Literal["companies", "contacts"], options: Mapping[str, object]) -> bool:
+    def _create_missing(self, kind: Records, options: Mapping[str, object]) -> bool:
         """Whether any of our own properties had to be created."""
         own = [name for name in options if name.startswith(OWN_PREFIX)]
         return any([self._hubspot.ensure_property(kind, name, type=_type(options[name])) for name in own])

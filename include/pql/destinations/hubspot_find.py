@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from pql.clients.hubspot import HubSpot
+from pql.destinations.hubspot_objects import RECORDS, records_of
 from pql.types import Alert, Order, Result
-
-_OBJECTS: dict[str, Literal["companies", "contacts"]] = {"company": "companies", "contact": "contacts"}
 
 
 def tasks(client: HubSpot, orders: Sequence[Order]) -> dict[str, Result]:
@@ -23,15 +21,11 @@ def tasks(client: HubSpot, orders: Sequence[Order]) -> dict[str, Result]:
 def _linked(client: HubSpot, alerts: Mapping[str, Alert], ids: Mapping[str, str]) -> set[str]:
     """The keys of the tasks that hang on their record; those of accounts without one need not."""
     found = {key for key, alert in alerts.items() if not alert.crm_id}
-    for kind, to in _OBJECTS.items():
-        mine = {key: alert.crm_id for key, alert in alerts.items() if alert.crm_id and _kind(alert) == kind}
+    for to in RECORDS:
+        mine = {key: alert.crm_id for key, alert in alerts.items() if alert.crm_id and records_of(alert) == to}
         there = client.linked("tasks", to, [ids[key] for key in mine])
         found |= {key for key, record in mine.items() if record in there.get(ids[key], [])}
     return found
-
-
-def _kind(alert: Alert) -> str:
-    return alert.crm_kind or "company"
 
 
 def _found(task_id: str | None, is_linked: bool) -> Result:
