@@ -94,10 +94,7 @@ class Crew:
         """Return when nobody is at work any more. RuntimeError if somebody neither sleeps nor dies."""
         patience = time.monotonic() + STUCK_S
         while self.at_work:
-            ready = wait([each.pipe for each in self.at_work.values()], timeout=THAW_S)
-            for number in [n for n, each in self.at_work.items() if each.pipe in ready]:
-                self._heard(number, now_s)
-            if not ready:
+            if not self._hear(now_s, THAW_S):
                 self._thaw()  # it may hold what the others wait for
             if time.monotonic() > patience:
                 raise RuntimeError(f"workers {sorted(self.at_work)} neither sleep nor die")
@@ -106,9 +103,7 @@ class Crew:
         """Return the job's result; meanwhile whoever froze may go on early: it may hold what the job waits for."""
         began = time.monotonic()
         while not futures.wait([job], timeout=0.05).done:
-            ready = wait([each.pipe for each in self.at_work.values()], timeout=0)
-            for number in [n for n, each in self.at_work.items() if each.pipe in ready]:
-                self._heard(number, now_s)
+            self._hear(now_s, 0)
             if time.monotonic() - began > THAW_S:
                 self._thaw()
                 began = time.monotonic()
@@ -147,6 +142,13 @@ class Crew:
         self.at_work[number] = worker
         if mortal and worker.life.dies == "instant" and worker.woken == worker.life.passings:
             threading.Timer(worker.life.instant_s, _kill, [worker.process]).start()
+
+    def _hear(self, now_s: float, patience_s: float) -> bool:
+        """Take note of those who fell asleep or died; False if nobody did in that many real seconds."""
+        ready = wait([each.pipe for each in self.at_work.values()], timeout=patience_s)
+        for number in [n for n, each in self.at_work.items() if each.pipe in ready]:
+            self._heard(number, now_s)
+        return bool(ready)
 
     def _heard(self, number: int, now_s: float) -> None:
         worker = self.at_work.pop(number)

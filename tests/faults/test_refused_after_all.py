@@ -6,29 +6,22 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 
-def test_a_task_without_its_link_is_there(line: Any) -> None:
-    """PRODUCT-A5: made, the answer lost before it was linked; to be linked it is sent again and refused: dead, and
-    known to be there.
-    """
+
+@pytest.mark.parametrize(
+    ("path", "fault", "more", "then"),
+    [
+        ("tasks/batch/upsert", "error", {"acts": True}, "ambiguous"),  # the answer is lost before it was linked
+        ("associate/default", "rate_limited", {"times": None}, "pending"),  # it cannot be linked for a while
+    ],
+)
+def test_a_task_without_its_link_is_there(line: Any, path: str, fault: str, more: Any, then: str) -> None:
+    """PRODUCT-A5: made, but not linked; to be linked it is sent again and refused: dead, and known to be there."""
     line.queue(1, "crm_task")
-    line.sandbox.fail("tasks/batch/upsert", "error", acts=True)
+    line.sandbox.fail(path, fault, **more)
     line.deliver()
-    assert line.states() == {"ambiguous": 1}
-    line.sandbox.fail("tasks/batch/upsert", "partial", times=None, rows=1.0)
-    line.until_settled()
-    assert line.states() == {"dead": 1}
-    assert line.judged().effects == 1
-    (dead,) = line.all()
-    assert dead.sent_at is not None
-
-
-def test_a_task_that_could_not_be_linked_is_there(line: Any) -> None:
-    """PRODUCT-A5: made, and could not be linked for a while; sent again it is refused: dead, and known to be there."""
-    line.queue(1, "crm_task")
-    line.sandbox.fail("associate/default", "rate_limited", times=None)
-    line.deliver()
-    assert line.states() == {"pending": 1}
+    assert line.states() == {then: 1}
     line.sandbox.fail("tasks/batch/upsert", "partial", times=None, rows=1.0)
     line.until_settled()
     assert line.states() == {"dead": 1}

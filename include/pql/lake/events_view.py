@@ -41,9 +41,9 @@ def staged_events(
 
     They are copied first, so that ten tables made from two years of days do not open thousands of small files ten times
     (nor fetch them ten times from an object store): into one local file, or the few days of `cuts`, which every hour
-    has, into a table, which is quicker. With `tail` the days before are there too,
-    marked so, for sessions that run over midnight. Events are the same when their source and id are (PRODUCT-S4); of
-    copies in several files of a day the newest export's is kept.
+    has, into a table, which is quicker. With `tail` the days before are there too, marked so, for sessions that run
+    over midnight. Events are the same when their source and id are (PRODUCT-S4); of copies in several files of a day
+    the newest export's is kept.
     """
     before = {day - timedelta(days=1) for day in days} - set(days) if tail else set()
     read = [f for day in sorted({*days, *before}) for f in files.get(day, ()) if f.digest != EMPTY]

@@ -118,8 +118,8 @@ class Lake:
         """Of each source that has something in quarantine its first record there."""
         found: dict[str, Quarantined] = {}
         for path in self._storage.list("quarantine"):
-            source, content = unquote(path.split("/")[1]), self._storage.read(path)
-            if content and source not in found:
+            source = unquote(path.split("/")[1])
+            if source not in found and (content := self._storage.read(path)):
                 found[source] = Quarantined(**json.loads(content.split(b"\n", 1)[0]))
         return found
 

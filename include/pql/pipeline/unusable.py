@@ -12,9 +12,9 @@ from pql.types import IngestReport, Quarantined
 _LONGEST = 200  # characters of a reason
 
 
-def is_all_unusable(report: IngestReport) -> bool:
-    """Whether there were records, and not one of them could be used."""
-    return 0 < report.read <= report.quarantined + report.left_out
+def is_all_unusable(read: int, quarantined: int, left_out: int) -> bool:
+    """Whether there were records, and not one of them could be used; the counts are those of `IngestReport`."""
+    return 0 < read <= quarantined + left_out
 
 
 def unusable(project: Project, report: IngestReport, first: Quarantined | None) -> str:
@@ -22,14 +22,15 @@ def unusable(project: Project, report: IngestReport, first: Quarantined | None) 
 
     `first`: the first record that the read put into quarantine. A few that name nobody are in the note already.
     """
-    if not report.quarantined and not is_all_unusable(report):
+    is_lost = _is_lost(report)
+    if not report.quarantined and not is_lost:
         return ""
     said = [f"{report.source}: {_share(report)}."]
     if first is not None:
         said.append(f"The first, {_reason(first)}")
         said.append(advice(project.settings.sources[report.source], first.why))
         said.append(f"They lie in {quarantine(project, report.source)}, each with its reason.")
-    if is_all_unusable(report) and report.left_out:
+    if is_lost and report.left_out:
         said.append(f"{report.note[:1].upper()}{report.note[1:]}: look at `user` and `anonymous` in the settings.")
     return " ".join(part for part in said if part)
 
@@ -59,8 +60,12 @@ def quarantine(project: Project, source: str) -> str:
     return f"{project.paths.lake.rstrip('/')}/quarantine/{quote(source, safe='')}/"
 
 
+def _is_lost(report: IngestReport) -> bool:
+    return is_all_unusable(report.read, report.quarantined, report.left_out)
+
+
 def _share(report: IngestReport) -> str:
-    if not is_all_unusable(report):
+    if not _is_lost(report):
         return f"{report.quarantined:,} of {count(report.read, 'record')} could not be used"
     return (
         "its one record could not be used" if report.read == 1 else f"none of the {report.read:,} records could be used"

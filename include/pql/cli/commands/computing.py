@@ -18,6 +18,7 @@ from pql.destinations.words import count
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import every, local_midnight
 from pql.pipeline.project import Project
+from pql.pipeline.unusable import is_all_unusable
 from pql.types import UserError
 
 AsOf = Annotated[str | None, typer.Option("--as-of", help="The moment: 2026-03-01, 2026-03-01T14:00, …Z")]
@@ -53,7 +54,7 @@ def ingest(
         ]
     show(rows, form, empty="no sources are configured")
     _say(told)
-    if any(0 < row["read"] <= row["quarantined"] + row["left_out"] for row in rows):
+    if any(is_all_unusable(row["read"], row["quarantined"], row["left_out"]) for row in rows):
         raise typer.Exit(1)
 
 
