@@ -82,6 +82,22 @@ def test_ids_are_unique(folder: Path) -> None:
     assert f"{folder / 'b.yaml'} is used, {folder / 'd.yaml'} is left out" in error.message
 
 
+def test_the_id_of_a_copy_is_taken(folder: Path, tmp_path: Path) -> None:
+    """A copy beside the original is told of, whichever file one asks about; elsewhere it is a draft of the same."""
+    for name in ("a-copy.yaml", "copy.yaml"):  # sorted before and after the original
+        (folder / name).write_text(DEFINITION.format(id="second", priority=1))
+        expected = [p.message for p in load(folder).errors]
+        assert len(expected) == 1
+        for file in (folder / name, folder / "b.yaml"):
+            assert [p.message for p in load([file], project=folder).errors] == expected
+        assert load(sorted(folder.glob("*.y*ml")), project=folder) == load(folder)
+        (folder / name).unlink()
+    elsewhere = tmp_path / "elsewhere" / "copy.yaml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(DEFINITION.format(id="second", priority=1))
+    assert not load([elsewhere], project=folder).problems
+
+
 def test_files_can_be_named(folder: Path) -> None:
     """Single files can be loaded; the vocabulary beside them holds."""
     assert [d.id for d in load([folder / "b.yaml"]).definitions] == ["second"]

@@ -18,7 +18,7 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Run `pql`; what the caller can put right is printed without a traceback and ends with 2."""
     try:
-        app()
+        app(prog_name="pql")
     except (UserError, UnknownConnection) as error:
         print(f"pql: {error}", file=sys.stderr)
         sys.exit(2)

@@ -41,11 +41,24 @@ def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None)
     """Every definition directly in a folder (not in folders below it), or in the given files; never raises.
 
     Definitions share the events of a `vocabulary.yaml` beside them; a draft that lies elsewhere shares those of the
-    project's folder of definitions, if that is given. Ids must be unique; `settings.yaml` is passed over.
+    project's folder of definitions, if that is given. Ids must be unique, also among those of the project's folder that
+    were not asked for; `settings.yaml` is passed over.
     """
     files, problems = _files(folder_or_files)
+    definitions, found = _read_all(files, project)
+    inside, beside = _beside(definitions, project)
+    unique, twice = _unique(definitions)
+    taken = [problem for problem in _unique(sorted([*inside, *beside], key=_place))[1] if problem not in twice]
+    left_out = {problem.path for problem in taken}
+    ordered = tuple(sorted((d for d in unique if d.path not in left_out), key=lambda d: (d.priority, d.id)))
+    return Loaded(ordered, tuple(sorted([*problems, *found, *twice, *taken], key=lambda p: (p.path, p.line))))
+
+
+def _read_all(files: Iterable[Path], project: Path | None) -> tuple[list[Definition], list[Problem]]:
+    """Those without errors, with the words that they share, and the problems of all."""
     vocabularies: dict[Path, Words | None] = {}
     definitions: list[Definition] = []
+    problems: list[Problem] = []
     for file in files:
         if file.parent not in vocabularies:
             vocabularies[file.parent], found = _vocabulary(_vocabulary_of(file, project))
@@ -56,9 +69,21 @@ def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None)
         definition, found = _read(file, words)
         problems += found
         definitions += [definition] if definition is not None else []
-    unique, twice = _unique(definitions)
-    ordered = tuple(sorted(unique, key=lambda d: (d.priority, d.id)))
-    return Loaded(ordered, tuple(sorted([*problems, *twice], key=lambda p: (p.path, p.line))))
+    return definitions, problems
+
+
+def _beside(read: Iterable[Definition], project: Path | None) -> tuple[list[Definition], list[Definition]]:
+    """Of those read the ones that lie in the project's folder, and the folder's others that claim their ids."""
+    inside = [d for d in read if project is not None and project.is_dir() and _place(d).parent == project.resolve()]
+    if not inside or project is None:
+        return [], []
+    places, ids = {_place(definition) for definition in inside}, {definition.id for definition in inside}
+    others, _ = _read_all([file for file in _files(project)[0] if file.resolve() not in places], None)
+    return inside, [definition for definition in others if definition.id in ids]
+
+
+def _place(definition: Definition) -> Path:
+    return Path(definition.path).resolve()
 
 
 def _files(folder_or_files: Path | Sequence[Path]) -> tuple[list[Path], list[Problem]]:
