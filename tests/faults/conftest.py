@@ -48,8 +48,12 @@ OPTIONS = {"slack": {"channel": "#pql-mid"}, "crm_task": {"due": "1 business day
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every story runs on SQLite; on PostgreSQL, too, with `PQL_CHAOS=1` and where it is about several workers."""
-    if "ledger_url" in metafunc.fixturenames:
+    """Every story runs on SQLite; on PostgreSQL, too, with `PQL_CHAOS=1` and where it is about several workers.
+
+    One that names its ledger itself is about that one only.
+    """
+    names_its_own = any(mark.args[0] == "ledger_url" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "ledger_url" in metafunc.fixturenames and not names_its_own:
         both = LARGE or metafunc.definition.get_closest_marker("both_ledgers") is not None
         metafunc.parametrize("ledger_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
 

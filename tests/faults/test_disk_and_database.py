@@ -94,10 +94,9 @@ def _each_connection(engine: Engine, prepare: Callable[[Any, Any], None]) -> Ite
         engine.dispose()
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # for PostgreSQL a failing commit stands in above
 def test_sqlite_without_room_decides_nothing_and_sends_nothing_unmarked(line: Any) -> None:
     """`max_page_count`: what does not fit is not decided at all; what was decided leaves only where its mark fits."""
-    if not line.url.startswith("sqlite"):
-        pytest.skip("SQLite's own limit; for PostgreSQL a failing commit stands in above")
     line.queue(30)
     refused = 0
     with no_more_pages(line.engine):
