@@ -185,6 +185,18 @@ def test_a_source_whose_rows_all_name_nobody_fails_too(pql, home):
     assert "look at `user` and `anonymous` in the settings" in said.err
 
 
+def test_a_run_of_which_one_source_brought_nothing_usable_says_so_at_its_end(pql, home):
+    """The run itself went on with what there was; exit code 1, as `ingest` has it."""
+    _write_events(home, {"at": TODAY.isoformat(), "who": "ada", "what": "Act"})
+    assert pql("--home", home, "init").code == 0
+    assert pql("--home", home, "run").code == 0
+    (home / "events" / "later.ndjson").write_text(json.dumps({"at": "soon", "who": "ada", "what": "Act"}) + "\n")
+    again = pql("--home", home, "run")
+    assert again.code == 1
+    assert "its one record could not be used" in again.err
+    assert "evaluated" in again.out
+
+
 def test_the_whole_line_by_hand(pql, home):
     """init, check, ingest, score, run, release, deliver: each by its command, the baseline silent."""
     assert pql("--home", home, "init").out == "the ledger is ready\n"

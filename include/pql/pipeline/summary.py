@@ -12,7 +12,7 @@ from pql.pipeline.health.freshness import Freshness
 from pql.pipeline.health.volume import Unusual
 from pql.qualification.model import Decisions
 
-COUNTED = ("read", "new", "duplicates", "quarantined")  # of each source, by the run
+COUNTED = ("read", "new", "duplicates", "quarantined", "left_out")  # of each source, by the run
 
 
 def empty_summary(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -54,8 +54,7 @@ def ingest(
         ]
     show(rows, form, empty="no sources are configured")
     _say(told)
-    if any(is_all_unusable(row["read"], row["quarantined"], row["left_out"]) for row in rows):
-        raise typer.Exit(1)
+    _fail_if_nothing_was_usable(rows)
 
 
 @app.command()
@@ -153,6 +152,7 @@ def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Form
     show([summary], form, columns=[*names, "would_have_announced", "queued"])
     _say(told)
     _tell_left_out(opened)
+    _fail_if_nothing_was_usable([each for each in summary["sources"] if "read" in each])
 
 
 @app.command()
@@ -193,6 +193,12 @@ def _say(told: Sequence[str]) -> None:
     """What sources had that could not be used, below what they had that could."""
     for each in told:
         print(f"pql: {each}", file=sys.stderr)
+
+
+def _fail_if_nothing_was_usable(read: Sequence[Mapping[str, Any]]) -> None:
+    """A source that is wholly unusable did not stop the others: exit code 1."""
+    if any(is_all_unusable(each["read"], each["quarantined"], each["left_out"]) for each in read):
+        raise typer.Exit(1)
 
 
 def _tell_left_out(opened: Project) -> None:
