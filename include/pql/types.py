@@ -206,6 +206,7 @@ class Listing:
 
     alerts: tuple[Alert, ...]
     more: int = 0
+    taken_back: frozenset[str] = frozenset()  # the accounts among them that had never qualified
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Order:
     attempt: int = 1
     # receipts of what surely stands in the same place: a history that does not show them shows nothing
     witnesses: tuple[Mapping[str, Any], ...] = ()
-    listing: Listing | None = None  # of a table of others
+    listing: Listing | None = None  # of a table of others, and of what takes some of its rows back
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,20 @@ def test_a_table_is_understood_in_ten_seconds(alert: Alert) -> None:
     )
 
 
+def test_a_row_that_was_taken_back_is_struck_out(alert: Alert) -> None:
+    """PRODUCT-A5: nothing of it is left to click on or to act upon, and the notification no longer names it."""
+    gone = replace(alert, account_key="org:gone", account_name="Gone ~ Ltd")
+    listing = Listing((gone, alert), 0, frozenset({"org:gone"}))
+    assert said(table(ABOUT, listing, lambda one: "https://crm.example/1"))[2:] == [
+        "1.  ~Gone ∼ Ltd~  ·  No longer qualified",
+        "2.  *<https://crm.example/1|Acme Inc>*  ·  Score *82*  ·  ▲31 since last night  ·  just qualified\n"
+        "Mid-size (240 employees) · owner Dana Fox · *+25* turned on self-serve billing",
+        "Each has its message in the thread",
+    ]
+    assert fallback(ABOUT, listing) == "📋 Digest of 2026-03-09: 3 accounts · Acme Inc (82)"
+    assert fallback(ABOUT, replace(listing, alerts=(gone,))) == "📋 Digest of 2026-03-09: 3 accounts"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_rows_are_inert_and_within_limits(alert: Alert, text: str) -> None:
     """Twenty rows of the worst: valid blocks, not too long together, no markup of the data's own."""

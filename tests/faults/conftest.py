@@ -141,11 +141,11 @@ class Line:
         wanted = {"recheck": lambda claim: None, "clock": self.clock, "sleep": self.clock.sleep, "max_seconds": 3600}
         return outbox.deliver(self.engine, self.destinations(), **{**wanted, **options})
 
-    def until_settled(self, hours: float = 48) -> None:
-        """Deliver again and again until nothing is left to do, or the hours are over."""
+    def until_settled(self, hours: float = 48, **options: Any) -> None:
+        """Deliver, with these options, again and again until nothing is left to do, or the hours are over."""
         end = self.clock() + timedelta(hours=hours)
         while self.clock() < end:
-            self.deliver()
+            self.deliver(**options)
             waiting = [each for each in self.all() if each.state in ("pending", "ambiguous")]
             held = [each for each in self.all() if each.state in ("claimed", "sending")]
             if not waiting and not held:

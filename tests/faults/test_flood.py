@@ -25,15 +25,6 @@ def flood(line: Any, number: int, **options: Any) -> None:
         conn.execute(update(deliveries).values(gather_at=to_naive(line.clock())))
 
 
-def settle(line: Any) -> None:
-    """Deliver until nothing is left to do."""
-    for _ in range(40):
-        line.deliver(rhythm=RHYTHM)
-        if not {"pending", "ambiguous"} & set(line.states()):
-            return
-        line.clock.turn(minutes=3)
-
-
 def first_in_channel(line: Any) -> list[Any]:
     """The deliveries that stand in the channel itself."""
     return [each for each in line.all() if each.receipt and "thread_ts" not in each.receipt]
@@ -45,7 +36,7 @@ def test_two_hundred_messages_to_one_channel_are_one_digest(line: Any) -> None:
     number = many(10, 200)
     line.sandbox.world.hides_bursts = True
     flood(line, number)
-    settle(line)
+    line.until_settled(rhythm=RHYTHM)
     assert line.states() == {"delivered": number + 1}
     (table,) = first_in_channel(line)
     assert table.alert.headline == f"{number} accounts"
@@ -61,7 +52,7 @@ def test_the_answer_about_the_table_is_lost(line: Any) -> None:
     flood(line, 6)
     line.sandbox.fail("chat.postMessage", "error", times=1, acts=True)
     assert line.deliver(rhythm=RHYTHM).states == {"ambiguous": 1}
-    settle(line)
+    line.until_settled(rhythm=RHYTHM)
     assert line.states() == {"delivered": 7}
     assert len(first_in_channel(line)) == 1
     line.holds(7)
@@ -70,6 +61,6 @@ def test_the_answer_about_the_table_is_lost(line: Any) -> None:
 def test_hostile_names_in_a_table(line: Any) -> None:
     """What data says is inert and within Slack's limits in a table, too: Slack takes it as it is."""
     flood(line, 8, name="<!channel> `*_~" + "&<>😀" * 2_500 + " \u202egnp.exe\r\n {}")
-    settle(line)
+    line.until_settled(rhythm=RHYTHM)
     assert line.states() == {"delivered": 9}
     line.holds(9)

@@ -6,12 +6,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from pql import store
 from pql.clients.hubspot import HubSpot
 from pql.clients.slack import Slack
 from pql.connections import from_environment
+from pql.outbox import Rhythm
 from pql.outbox.queueing.retract import retract
 from pql.sandbox import connections
 from pql.store.instants import to_naive
@@ -23,12 +24,13 @@ EDITS = {"slack": "slack_edit", "crm_task": "crm_task_edit", "webhook": "webhook
 PATHS = {"slack": "chat.update", "crm_task": "/objects/tasks/", "webhook": "/webhook/"}
 
 
-def take_back(line: Any) -> int:
-    """Every delivery there is turns out to be wrong: its stay is closed, and what it said is taken back."""
+def take_back(line: Any, *, only: int | None = None) -> int:
+    """Every delivery there is (or `only` one) turns out wrong: its stay is closed, and what it said is taken back."""
     at = to_naive(line.clock())
     why = {}
     with store.deciding(line.engine) as conn:
-        for row in conn.execute(select(deliveries).order_by(deliveries.c.id)).all():
+        wrong = select(deliveries).where(deliveries.c.id == only) if only else select(deliveries)
+        for row in conn.execute(wrong.order_by(deliveries.c.id)).all():
             stay = {"definition": "d", "subject_key": row.subject_key, "account_key": row.account_key, "score": 82}
             stay |= {"rules_hash": "hash", "opened_as_of": at, "closed_as_of": at, "close_reason": "retracted"}
             episode = conn.execute(insert(episodes).values(stay).returning(episodes.c.id)).scalar_one()
@@ -78,6 +80,28 @@ def test_an_outage_delays_and_doubles_nothing(line: Any, kind: str) -> None:
     line.sandbox.fail("/slack/" if kind == "slack" else "/hubspot/", "down", times=None, delay_s=3600)
     line.until_settled()
     once(line, kind)
+
+
+def test_the_answer_about_the_row_of_a_table_is_lost(line: Any) -> None:
+    """PRODUCT-A5: the table is edited once, keeps its place and its key, and names who is left."""
+    rhythm = Rhythm(table_above=NUMBER - 1)
+    line.queue(NUMBER)
+    with store.writing(line.engine) as conn:
+        conn.execute(update(deliveries).values(gather_at=to_naive(line.clock())))
+    line.until_settled(rhythm=rhythm)
+    (posted,) = [each for each in line.sandbox.effects("slack") if "thread_ts" not in each["message"]]
+    with store.reading(line.engine) as conn:
+        first = conn.execute(select(deliveries.c.id).where(deliveries.c.thread_of.is_not(None)).limit(1)).scalar_one()
+    assert take_back(line, only=first) == 2
+    line.sandbox.fail(PATHS["slack"], "error", times=1, acts=True)
+    line.until_settled(rhythm=rhythm)
+    assert line.states() == {"delivered": NUMBER + 3}
+    edits = [each for each in line.sandbox.effects() if each["kind"] == EDITS["slack"]]
+    (edit,) = [each for each in edits if each["ts"] == posted["ts"]]
+    assert edit["message"]["metadata"]["event_payload"]["key"] == posted["key"]
+    rows = [block["text"]["text"] for block in edit["message"]["blocks"] if block["type"] == "section"]
+    assert ["No longer qualified" in row for row in rows].count(True) == 1
+    assert len(rows) == NUMBER
 
 
 def test_a_message_that_somebody_deleted_is_taken_back_already(line: Any) -> None:

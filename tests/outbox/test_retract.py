@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
 import pytest
 
 from pql import outbox, store
+from pql.outbox import Rhythm
 from pql.outbox.queueing.retract import TakenBack, retract
 from pql.store import blocks
 from pql.types import Result
@@ -209,3 +211,68 @@ def test_nobody_answers_under_what_was_taken_back(world: Any) -> None:
     world.deliver()
     world.qualifies("org:1", definition="e", subject="user:e")
     assert world.all()[-1].thread_of is None
+
+
+RHYTHM = Rhythm(table_above=2)
+THREE = ("org:1", "org:2", "org:3")
+
+
+def edits_of_table(world: Any) -> list[Any]:
+    return [order for order in world.remote.orders if order.kind == "slack_retract" and order.listing is not None]
+
+
+def test_the_row_of_a_table_is_struck_out_with_its_message(world: Any) -> None:
+    """PRODUCT-A5: whoever reads only the table sees it, too; each night that takes rows back edits it once."""
+    world.run_of(THREE, rhythm=RHYTHM, scores=(50, 70, 60))
+    world.deliver(rhythm=RHYTHM)
+    table = next(order for order in world.remote.orders if order.listing is not None)
+    assert taken_back(world, "org:2") == TakenBack(pending=2)
+    assert again(world, "org:2") == TakenBack()
+    assert world.deliver(rhythm=RHYTHM).states == {"delivered": 2}
+    (edit,) = edits_of_table(world)
+    assert [alert.account_key for alert in edit.listing.alerts] == ["org:2", "org:3", "org:1"]
+    assert (edit.listing.taken_back, edit.listing.more) == ({"org:2"}, 0)
+    assert edit.thread == {"ts": table.key, "key": table.key}
+    assert taken_back(world, "org:1", "org:3") == TakenBack(pending=3)
+    world.deliver(rhythm=RHYTHM)
+    assert [each.listing.taken_back for each in edits_of_table(world)] == [{"org:2"}, set(THREE)]
+
+
+def test_a_table_that_is_not_sent_yet_shows_what_is_left(world: Any) -> None:
+    """PRODUCT-A5: there is nothing to strike out in what nobody has seen."""
+    rhythm = Rhythm(table_above=1)
+    world.run_of(THREE, rhythm=rhythm)
+    assert taken_back(world, "org:2") == TakenBack(suppressed=1)
+    world.deliver(rhythm=rhythm)
+    (table,) = [order for order in world.remote.orders if order.listing is not None]
+    assert {alert.account_key for alert in table.listing.alerts} == {"org:1", "org:3"}
+    assert edits_of_table(world) == []
+
+
+def test_a_row_whose_message_had_not_followed_yet_is_struck_out(world: Any) -> None:
+    """PRODUCT-A5: the table stands, Slack was down for the thread: the message is stopped, the row is taken back."""
+    world.run_of(THREE, rhythm=RHYTHM)
+    world.remote.script = ["delivered", *[Result("not_sent", reason="down")] * 3]
+    assert world.deliver(rhythm=RHYTHM).states["delivered"] == 1
+    assert taken_back(world, "org:3") == TakenBack(pending=1, suppressed=1)
+    world.clock.turn(minutes=1)
+    world.deliver(rhythm=RHYTHM)
+    (edit,) = edits_of_table(world)
+    assert edit.listing.taken_back == {"org:3"}
+    assert len(edit.listing.alerts) == 3
+
+
+def test_a_row_stays_while_another_message_about_its_account_stands(world: Any) -> None:
+    """SEM-D5: an account is one row; it is struck out when nothing that was told of it holds any more."""
+    rhythm = Rhythm(digest_at=time(8, 30))
+    digest = {"channel": "#pql", "how": "digest"}
+    for account in THREE:
+        world.qualifies(account, options=digest, rhythm=rhythm)
+    world.qualifies("org:1", definition="e", subject="user:1", options=digest, rhythm=rhythm)
+    world.clock.turn(hours=9)
+    world.deliver(rhythm=rhythm)
+    assert taken_back(world, "org:1", "org:2") == TakenBack(pending=3)
+    world.deliver(rhythm=rhythm)
+    (edit,) = edits_of_table(world)
+    assert edit.listing.taken_back == {"org:2"}
+    assert len(edit.listing.alerts) == 3

@@ -47,7 +47,7 @@ class SlackDestination:
     def send(self, order: Order) -> Result:
         """Post once. Only the post itself can be ambiguous; what fails before it surely had no effect."""
         if order.kind == slack_retract.KIND:
-            return slack_retract.send(self._slack, order)
+            return slack_retract.send(self._slack, order, self._record_url)
         try:
             message = self._message(order)
         except SlackError as error:

@@ -6,24 +6,28 @@ an edit whose answer was lost is found by reading the message again (docs.slack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pql.clients.slack import DELIVERY_EVENT, Slack, SlackError
+from pql.destinations import slack_table
 from pql.destinations.slack_message import Block, headline
 from pql.destinations.slack_text import FALLBACK_LIMIT, PHRASE_LIMIT, bold, cut, mrkdwn, safe, section
-from pql.types import Order, Result
+from pql.types import Alert, Order, Result
 
 KIND = "slack_retract"
 _BY = "retracted_by"
 _REASON_LIMIT = 2 * PHRASE_LIMIT
 
 
-def send(slack: Slack, order: Order) -> Result:
-    """Edit the message; one that somebody has deleted says nothing any more, which is all that is wanted."""
+def send(slack: Slack, order: Order, record_url: Callable[[Alert], str]) -> Result:
+    """Edit the message; one that somebody has deleted says nothing any more, which is all that is wanted.
+
+    Of a table only the rows of those that were taken back are struck out.
+    """
     place = order.thread or {}
     try:
-        slack.call("chat.update", _message(order, place), as_json=True)
+        slack.call("chat.update", _message(order, place, record_url), as_json=True)
     except SlackError as error:
         if error.code == "message_not_found":
             return Result("delivered", receipt=_receipt(place) | {"gone": True})
@@ -60,14 +64,20 @@ def blocks(order: Order) -> list[Block]:
     ]
 
 
-def _message(order: Order, place: Mapping[str, Any]) -> dict[str, object]:
-    name = safe(order.alert.account_name or order.alert.account_key)
-    why = safe(order.options.get("reason") or "by corrected data", _REASON_LIMIT)
+def _message(order: Order, place: Mapping[str, Any], record_url: Callable[[Alert], str]) -> dict[str, object]:
+    said: list[Block]
+    if order.listing is not None:
+        said = slack_table.table(order.alert, order.listing, record_url)
+        text = slack_table.fallback(order.alert, order.listing)
+    else:
+        name = safe(order.alert.account_name or order.alert.account_key)
+        why = safe(order.options.get("reason") or "by corrected data", _REASON_LIMIT)
+        said, text = blocks(order), cut(f"{name} no longer qualified: {why}", FALLBACK_LIMIT)
     return {
         "channel": str(place.get("channel")),
         "ts": str(place.get("ts")),
-        "text": cut(f"{name} no longer qualified: {why}", FALLBACK_LIMIT),
-        "blocks": blocks(order),
+        "text": text,
+        "blocks": said,
         "metadata": {"event_type": DELIVERY_EVENT, "event_payload": {"key": str(place.get("key")), _BY: order.key}},
         "parse": "none",
         "link_names": False,

@@ -30,7 +30,11 @@ def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) ->
     if titles:
         blocks.append({"type": "context", "elements": [mrkdwn(titles)]})
     shown = listing.alerts[:SHOWN]
-    blocks += [section(_row(rank, each, record_url(each))) for rank, each in enumerate(shown, start=1)]
+    gone = listing.taken_back
+    blocks += [
+        section(_gone(rank, each) if each.account_key in gone else _row(rank, each, record_url(each)))
+        for rank, each in enumerate(shown, start=1)
+    ]
     more = listing.more + len(listing.alerts) - len(shown)
     rest = f"… and {more:,} more in the thread" if more else "Each has its message in the thread"
     blocks.append({"type": "context", "elements": [mrkdwn(rest)]})
@@ -39,8 +43,9 @@ def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) ->
 
 def fallback(alert: Alert, listing: Listing) -> str:
     """The text of the notification: the title and the first names."""
-    names = [f"{_said(_name(each), _NAME_LIMIT)} ({each.score})" for each in listing.alerts[:_NAMED]]
-    return cut(" · ".join([_title(alert), ", ".join(names)]), FALLBACK_LIMIT)
+    told = [each for each in listing.alerts if each.account_key not in listing.taken_back]
+    names = [f"{_said(_name(each), _NAME_LIMIT)} ({each.score})" for each in told[:_NAMED]]
+    return cut(" · ".join(part for part in (_title(alert), ", ".join(names)) if part), FALLBACK_LIMIT)
 
 
 def _title(alert: Alert) -> str:
@@ -58,6 +63,12 @@ def _row(rank: int, alert: Alert, url: str) -> str:
     reason = next((each for each in alert.reasons if each.points > 0), None)
     second += [f"{bold(words.signed(reason.points))} {_said(reason.text, _REASON_LIMIT)}"] if reason else []
     return f"{'  ·  '.join(first)}\n{' · '.join(second)}"
+
+
+def _gone(rank: int, alert: Alert) -> str:
+    """Its message in the thread says why."""
+    name = _said(_name(alert), _NAME_LIMIT).replace("~", "∼")
+    return f"{rank}.  ~{name}~  ·  No longer qualified"
 
 
 def _name(alert: Alert) -> str:

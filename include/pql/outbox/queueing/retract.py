@@ -5,7 +5,7 @@ Written in the transaction that closes the stays. One of each original, by its k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ TAKEN_BACK_BY: Mapping[str, DeliveryKind] = {
     "crm_task": "crm_task_close",
     "webhook": "webhook_retract",
 }
+_ROWS = "rows of this table were taken back"
 _OVER = ("dead", "suppressed")
 
 
@@ -43,19 +44,31 @@ def retract(
     """Take back what announced the episodes (id → why), which are closed as retracted; held if `hold`.
 
     What was not sent yet is suppressed. What was, or may have been, gets a delivery of its own that waits until the
-    original is over. A message that also speaks for a stay that stands, or for another event, is left as it is.
+    original is over. A message that also speaks for a stay that stands, or for another event, is left as it is. A table
+    that shows any of them gets one delivery more, which strikes out their rows.
     """
     if not why:
         return TakenBack()
-    queued = suppressed = 0
+    how = _How(run_id, now, hold)
+    queued, suppressed = list[Row[Any]](), list[Row[Any]]()
     for row in _said(conn, why):
         reason = why[row.episode_id]
         if _is_unsent(row):
-            suppressed += 1
+            suppressed.append(row)
             _suppress(conn, row, reason, now)
-        elif row.state not in _OVER and row.kind in TAKEN_BACK_BY:
-            queued += _queue(conn, row, reason, run_id=run_id, now=now, hold=hold)
-    return TakenBack(0 if hold else queued, queued if hold else 0, suppressed)
+        elif row.state not in _OVER and row.kind in TAKEN_BACK_BY and _queue(conn, row, reason, how):
+            queued.append(row)
+    count = len(queued) + _strike_out(conn, [*queued, *suppressed], how)
+    return TakenBack(0 if hold else count, count if hold else 0, len(suppressed))
+
+
+@dataclass(frozen=True)
+class _How:
+    """As what a retraction is written."""
+
+    run_id: int | None
+    now: datetime
+    hold: bool
 
 
 def retraction_key(key: str) -> str:
@@ -88,6 +101,11 @@ def _said(conn: Connection, why: Mapping[int, str]) -> list[Row[Any]]:
     return list(found.values())
 
 
+def is_taken_back() -> ColumnElement[bool]:
+    """Return the condition that all that a delivery announced was retracted."""
+    return and_(exists().where(delivery_causes.c.delivery_id == deliveries.c.id), ~_speaks_for_another())
+
+
 def _speaks_for_another() -> ColumnElement[bool]:
     """Whether any of a delivery's causes is not an episode that was retracted."""
     cause, stay = delivery_causes.alias("any_cause"), episodes.alias("its_stay")
@@ -107,28 +125,52 @@ def _suppress(conn: Connection, row: Row[Any], reason: str, now: datetime) -> No
     conn.execute(update(deliveries).where(deliveries.c.id == row.id).values(values))
 
 
-def _queue(conn: Connection, row: Row[Any], reason: str, *, run_id: int | None, now: datetime, hold: bool) -> int:
+def _queue(conn: Connection, row: Row[Any], reason: str, how: _How) -> bool:
+    """Whether it was not there already."""
     kind = TAKEN_BACK_BY[row.kind]
-    added = add(
+    added = _add(conn, row, kind, retraction_key(row.key), reason, how)
+    if added is None:
+        return False
+    causes = conn.execute(select(delivery_causes).where(delivery_causes.c.delivery_id == row.id))
+    conn.execute(insert(delivery_causes), [_cause(each, added, kind) for each in causes])
+    return True
+
+
+def _strike_out(conn: Connection, rows: Sequence[Row[Any]], how: _How) -> int:
+    """Queue an edit of each table that shows any of these; how many. One that is not sent yet will not show them."""
+    shown: dict[int, list[str]] = {}
+    for row in rows:
+        if row.thread_of is not None:
+            shown.setdefault(row.thread_of, []).append(row.key)
+    query = select(deliveries).where(
+        deliveries.c.id.in_(sorted(shown)),
+        threads.is_table(deliveries),
+        deliveries.c.sent_at.is_not(None),
+        deliveries.c.state.not_in(_OVER),
+    )
+    queued = 0
+    for table in conn.execute(query.order_by(deliveries.c.id)).all():
+        key = key_of("strike out", table.key, *sorted(shown[table.id]))
+        queued += _add(conn, table, "slack_retract", key, _ROWS, how) is not None
+    return queued
+
+
+def _add(conn: Connection, row: Row[Any], kind: DeliveryKind, key: str, reason: str, how: _How) -> int | None:
+    return add(
         conn,
-        key=retraction_key(row.key),
-        now=now,
-        hold=hold,
-        run_id=run_id,
+        key=key,
+        now=how.now,
+        hold=how.hold,
+        run_id=how.run_id,
         destination=row.destination,
         kind=kind,
         account_key=row.account_key,
         subject_key=row.subject_key,
         lane=row.lane,
-        options={"reason": reason, "at": now.isoformat()},
+        options={"reason": reason, "at": how.now.isoformat()},
         alert=row.alert,
         retracts=row.id,
     )
-    if added is None:
-        return 0
-    causes = conn.execute(select(delivery_causes).where(delivery_causes.c.delivery_id == row.id))
-    conn.execute(insert(delivery_causes), [_cause(each, added, kind) for each in causes])
-    return 1
 
 
 def _cause(original: Row[Any], delivery_id: int, kind: str) -> dict[str, Any]:

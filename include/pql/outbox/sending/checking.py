@@ -19,7 +19,7 @@ from pql.clients.http import RemoteError
 from pql.outbox.queueing.rhythm import Rhythm, Wait
 from pql.outbox.sending.backoff import is_over, wait_unchecked
 from pql.outbox.sending.claims import Claim
-from pql.outbox.sending.listing import listed
+from pql.outbox.sending.listing import listed, struck_out
 from pql.outbox.sending.objections import nothing_to_take_back, objections, thread_receipt, witnesses
 from pql.outbox.sending.settling import Ending, Settling
 from pql.plays.model import direct_lane
@@ -151,7 +151,7 @@ class Checking:
                 found[claim.id] = self._listed(claim)
             elif claim.retracts is not None:  # what was said is taken back, whatever stands against saying it
                 with reading(self.engine) as conn:
-                    found[claim.id] = nothing_to_take_back(conn, claim) or claim
+                    found[claim.id] = nothing_to_take_back(conn, claim) or struck_out(conn, claim)
         return found
 
     def _listed(self, table: Claim) -> str | Claim | Exception:

@@ -1,12 +1,17 @@
-"""What a table of many messages shows, made when it is sent: of each, only what may still be said (SEM-W4)."""
+"""What a table of many messages shows, made when it is sent: of each, only what may still be said (SEM-W4).
+
+And what it shows after some of them were taken back: the same accounts, those struck out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, or_, select
 
+from pql.outbox.queueing.retract import is_taken_back
+from pql.outbox.queueing.threads import TABLE
 from pql.outbox.sending.claims import UNFINISHED, Claim, as_claim
 from pql.store.engine import reading
 from pql.store.tables import deliveries
@@ -45,11 +50,35 @@ def listed(engine: Engine, table: Claim, check: Check) -> str | Claim:
     return replace(table, alert=alert, listing=Listing(tuple(shown), more))
 
 
+def struck_out(conn: Connection, retraction: Claim) -> Claim:
+    """Return what takes rows of a table back, with all that the table shows by now; any other retraction as it is.
+
+    Whoever was suppressed meanwhile, for another reason, is no longer in it.
+    """
+    if not retraction.account_key.startswith(TABLE):
+        return retraction
+    columns = deliveries.c
+    table = conn.execute(select(columns.id, columns.sent_at).where(columns.id == retraction.retracts)).one()
+    listed = (columns.thread_of == table.id, columns.created_at <= table.sent_at)  # later ones only answer there
+    gone = set(conn.execute(select(columns.id).where(*listed, is_taken_back())).scalars())
+    told = select(deliveries).where(*listed, or_(columns.state != "suppressed", columns.id.in_(gone)))
+    claims = [as_claim(row) for row in conn.execute(told.order_by(columns.id))]
+    claims.sort(key=lambda claim: claim.id not in gone)  # of two messages about an account the one that stands counts
+    members = _hottest(claims)
+    taken_back = frozenset(each.alert.account_key for each in members if each.id in gone)
+    shown = tuple(each.alert for each in members[:SHOWN])
+    return replace(retraction, listing=Listing(shown, len(members) - len(shown), taken_back))
+
+
 def _members(engine: Engine, table: Claim) -> list[Claim]:
-    """The newest message of each account that answers under the table and is not over, the highest score first."""
+    """Those that answer under the table and are not over."""
     query = select(deliveries).where(deliveries.c.thread_of == table.id, deliveries.c.state.in_(UNFINISHED))
     with reading(engine) as conn:
-        claims = [as_claim(row) for row in conn.execute(query.order_by(deliveries.c.id))]
+        return _hottest([as_claim(row) for row in conn.execute(query.order_by(deliveries.c.id))])
+
+
+def _hottest(claims: Sequence[Claim]) -> list[Claim]:
+    """The last of each account, the highest score first."""
     newest = {claim.account_key: claim for claim in claims}
     return sorted(newest.values(), key=lambda claim: (-claim.alert.score, claim.id))
 
