@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pql.destinations.due import due_at
+from pql.destinations.hubspot.due import due_at
 
 FRIDAY = datetime(2026, 3, 6, 14, 5, tzinfo=UTC)
 

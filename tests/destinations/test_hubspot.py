@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from pql.clients.hubspot import HubSpot
-from pql.destinations.hubspot import HubSpotDestination, task_body
+from pql.destinations.hubspot import HubSpotDestination
+from pql.destinations.hubspot.notes import task_body
 from pql.types import Alert, Connection, Reason
 
 TOKEN = "pat-very-secret"

@@ -10,7 +10,7 @@ import pytest
 
 from pql.clients.hubspot import HubSpot
 from pql.connections import missing
-from pql.destinations.hubspot_history import HubSpotTasks
+from pql.destinations.hubspot.history import HubSpotTasks
 from pql.destinations.read_back import CANNOT_BE_ASKED, reader
 from pql.settings import Settings
 from pql.types import Connection, Expected

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pql.definition.model import Play, Trigger, TriggerKind
-from pql.destinations import slack_message
-from pql.destinations.slack_message import bar, fallback, follow_up, full, headline, why
-from pql.destinations.slack_text import bold, cut, safe
+from pql.destinations.slack import message
+from pql.destinations.slack.message import bar, fallback, follow_up, full, headline, why
+from pql.destinations.slack.text import bold, cut, safe
 from pql.plays.alert import headline as plays_headline
 from pql.types import Alert, Champion, Reason
 
@@ -161,7 +161,7 @@ def test_all_definitions_are_named(alert: Alert) -> None:
 def test_bare_alert_stays_short(alert: Alert) -> None:
     """What is unknown leaves no empty label behind."""
     bare = Alert("has gone quiet", ("d",), ("D",), "user:1", "user:1", "", "2026-03-06T14:00:00+00:00", 0, 0, "", 1)
-    assert texts(full(bare, slack_message.owner_name(bare))) == (
+    assert texts(full(bare, message.owner_name(bare))) == (
         "🌙 user:1 has gone quiet · D\nowner nobody yet\nActivation ▱▱▱▱▱▱▱▱ 0 %    Score *0*"
     )
 
@@ -181,7 +181,7 @@ def test_follow_up_is_short(alert: Alert) -> None:
 def test_hostile_names_are_inert_and_fit(alert: Alert, text: str) -> None:
     """No name can mention, link, break the line or turn the writing, and Slack's limits hold."""
     hostile = poisoned(alert, text)
-    owner = slack_message.owner_name(hostile)
+    owner = message.owner_name(hostile)
     blocks = full(hostile, owner, record_url="https://x.example/1") + follow_up(hostile)
     for said in [*every_text(blocks), fallback(hostile)]:
         assert "<" not in said

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pql.destinations.slack_table import fallback, table
+from pql.destinations.slack.table import fallback, table
 from pql.sandbox.block_kit import MAX_TOTAL_TEXT, problems, text_length
 from pql.types import Alert, Listing, Reason
 

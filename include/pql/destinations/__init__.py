@@ -1,4 +1,4 @@
-"""Destinations: a name from the settings in; the object that carries out its orders, one file per system, out."""
+"""Destinations: a name from the settings in; the object that carries out its orders, one per system, out."""
 
 from __future__ import annotations
 

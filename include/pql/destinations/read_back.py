@@ -8,8 +8,8 @@ from datetime import datetime
 from pql import settings as project
 from pql.clients.hubspot import HubSpot
 from pql.clients.slack import Slack
-from pql.destinations.hubspot_history import HubSpotTasks
-from pql.destinations.slack_history import SlackHistory
+from pql.destinations.hubspot.history import HubSpotTasks
+from pql.destinations.slack.history import SlackHistory
 from pql.types import Connections, Reader, UnknownConnection, UserError
 
 CANNOT_BE_ASKED = "a webhook receiver cannot be asked what it holds"

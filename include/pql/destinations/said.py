@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pql.destinations import slack_message
-from pql.destinations.hubspot import task_body
+from pql.destinations.hubspot.notes import task_body
+from pql.destinations.slack import message
 from pql.destinations.webhook import payload
 from pql.destinations.words import one_line
 from pql.types import Order
@@ -32,11 +32,9 @@ def said(order: Order) -> str:
 def _slack(order: Order) -> Iterator[str]:
     alert = order.alert
     if order.options.get("table"):
-        yield slack_message.headline(alert)
+        yield message.headline(alert)
         return
-    blocks = (
-        slack_message.follow_up(alert) if order.thread else slack_message.full(alert, slack_message.owner_name(alert))
-    )
+    blocks = message.follow_up(alert) if order.thread else message.full(alert, message.owner_name(alert))
     for block in blocks:
         yield from (html.unescape(text) for text in _texts(block))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pql.clients.hubspot import HubSpot
-from pql.destinations.hubspot_objects import RECORDS, records_of
+from pql.destinations.hubspot.objects import RECORDS, records_of
 from pql.types import Alert, Order, Result
 
 

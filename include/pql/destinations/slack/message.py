@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pql.destinations import words
-from pql.destinations.slack_text import (
+from pql.destinations.slack.text import (
     FALLBACK_LIMIT,
     HEADER_LIMIT,
     PHRASE_LIMIT,

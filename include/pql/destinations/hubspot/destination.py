@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
-from pql.clients.hubspot_records import BATCH, CompanyNow, PropertyType, Task, TaskOutcome, batches
-from pql.destinations import hubspot_close, hubspot_find, words
-from pql.destinations.due import due_at
-from pql.destinations.hubspot_objects import RECORDS, Records, records_of
-from pql.types import Alert, Order, Pace, Result, UserError
+from pql.clients.hubspot_records import BATCH, CompanyNow, Task, TaskOutcome, batches
+from pql.destinations.hubspot import close, find
+from pql.destinations.hubspot.due import due_at
+from pql.destinations.hubspot.notes import subject, task_body
+from pql.destinations.hubspot.objects import RECORDS, Records, records_of
+from pql.destinations.hubspot.values import type_of, written
+from pql.types import Order, Pace, Result, UserError
 
 # 190 requests in 10 seconds for the whole portal (developers.hubspot.com, usage limits), about four a delivery.
 PACE = Pace(0.25, "destination")
 DEFAULT_DUE = "1 business day"
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 OWN_PREFIX = "pql_"  # only properties named so are created
-_SUBJECT_LIMIT = 250
-_TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
 
 
 class HubSpotDestination:
@@ -49,8 +46,8 @@ class HubSpotDestination:
 
     def send(self, order: Order) -> Result:
         """One task for the order's key, the values on the record, or the end of a task made before."""
-        if order.kind == hubspot_close.KIND:
-            return hubspot_close.send(self._hubspot, order)
+        if order.kind == close.KIND:
+            return close.send(self._hubspot, order)
         try:
             return self._update(order) if order.kind == "crm_update" else self._tasks([order])[order.key]
         except RemoteError as error:
@@ -68,8 +65,8 @@ class HubSpotDestination:
 
     def find(self, order: Order) -> Result:
         """Whether the task of that key exists and hangs on its record. Values are simply written again."""
-        if order.kind == hubspot_close.KIND:
-            return hubspot_close.find(self._hubspot, order)
+        if order.kind == close.KIND:
+            return close.find(self._hubspot, order)
         if order.kind == "crm_update":
             return Result("not_sent", reason="writing the same values again changes nothing")
         return self._found([order])[order.key]
@@ -84,7 +81,7 @@ class HubSpotDestination:
         try:
             if tasks:
                 self._make_ready()
-            return hubspot_find.tasks(self._hubspot, tasks)
+            return find.tasks(self._hubspot, tasks)
         except RemoteError as error:
             unknown = Result("ambiguous", reason=str(error), retry_after_s=error.retry_after_s)
             return dict.fromkeys([each.key for each in tasks], unknown)
@@ -121,10 +118,10 @@ class HubSpotDestination:
     def _as_task(self, order: Order, owner: str) -> Task:
         alert = order.alert
         properties = {
-            "hs_timestamp": _written(
+            "hs_timestamp": written(
                 due_at(str(order.options.get("due") or DEFAULT_DUE), self._clock(), self._timezone)
             ),
-            "hs_task_subject": _subject(order),
+            "hs_task_subject": subject(order),
             "hs_task_body": task_body(alert, str(order.options.get("body") or "")),
             "hs_task_status": "NOT_STARTED",
             "hs_task_priority": "HIGH",
@@ -171,7 +168,7 @@ class HubSpotDestination:
                 "rejected", reason=f"{alert.account_key} has no record in HubSpot, so nothing can be written to it"
             )
         kind = records_of(alert)
-        values = {name: _written(value) for name, value in order.options.items()}
+        values = {name: written(value) for name, value in order.options.items()}
         try:
             self._hubspot.update(kind, alert.crm_id, values)
         except RemoteError as error:
@@ -185,55 +182,27 @@ class HubSpotDestination:
 
         Of several for one record the last waits until the others are written: later values win.
         """
-        written: dict[str, Result] = {}
+        ended: dict[str, Result] = {}
         first = {order.alert.crm_id: order for order in reversed(orders) if order.alert.crm_id}
-        values = {id: {name: _written(value) for name, value in each.options.items()} for id, each in first.items()}
+        values = {id: {name: written(value) for name, value in each.options.items()} for id, each in first.items()}
         for ids in batches(list(values)):
             try:
                 done = self._hubspot.update_many(kind, {id: values[id] for id in ids})
             except RemoteError as error:
                 if error.status != 400:
-                    written |= {first[id].key: _failed(error) for id in ids}
+                    ended |= {first[id].key: _failed(error) for id in ids}
                 continue
-            written |= {first[id].key: _wrote(kind, id, values[id]) for id in ids if id in done}
-        return written
+            ended |= {first[id].key: _wrote(kind, id, values[id]) for id in ids if id in done}
+        return ended
 
     def _create_missing(self, kind: Records, options: Mapping[str, object]) -> bool:
         """Whether any of our own properties had to be created."""
         own = [name for name in options if name.startswith(OWN_PREFIX)]
-        return any([self._hubspot.ensure_property(kind, name, type=_type(options[name])) for name in own])
+        return any([self._hubspot.ensure_property(kind, name, type=type_of(options[name])) for name in own])
 
 
 def _wrote(kind: str, id: str, values: Mapping[str, str]) -> Result:
     return Result("delivered", receipt={"object": kind, "id": id, "properties": sorted(values)})
-
-
-def task_body(alert: Alert, own: str = "") -> str:
-    """The task's notes as HTML (HubSpot shows hs_task_body as rich text): the play's `own` words, then all reasons."""
-    points, when = words.delta(alert)
-    numbers = [f"Activation {alert.activation_pct} %", f"Score {alert.score}"]
-    numbers[1] += f" ({words.signed(points)} {when})" if points else ""
-    numbers += [f"Grade {_html(alert.grade)}"] if alert.grade else []
-    who = " · ".join(part for part in (words.size(alert, _html), words.trial_day(alert)) if part)
-    titles = f" · {_html(' + '.join(alert.titles))}" if alert.titles else ""
-    lines = [_html(line) for line in own.splitlines() if line.strip()]
-    lines += [f"<strong>{_html(alert.account_name or alert.account_key)} {_html(alert.headline)}</strong>{titles}"]
-    lines += [who] if who else []
-    lines.append(" · ".join(numbers))
-    lines += ["<strong>Why</strong>"] if alert.reasons else []
-    lines += [words.reason(reason, _html) for reason in alert.reasons]
-    if alert.champions:
-        lines.append(f"<strong>Champions</strong> {words.champions(alert.champions, _html)}")
-    if alert.next_step:
-        lines.append(f"<strong>Next</strong> {_html(alert.next_step)}")
-    lines += [_html(flag) for flag in words.flags(alert)]
-    return "<br>".join(_within(lines, _TEXT_LIMIT))
-
-
-def _subject(order: Order) -> str:
-    alert = order.alert
-    subject = words.one_line(order.options.get("subject") or f"{alert.account_name} {alert.headline}")
-    return subject if len(subject) <= _SUBJECT_LIMIT else subject[: _SUBJECT_LIMIT - 1] + "…"
 
 
 def _task_result(outcome: TaskOutcome, owner: str) -> Result:
@@ -247,50 +216,3 @@ def _task_result(outcome: TaskOutcome, owner: str) -> Result:
 
 def _failed(error: RemoteError) -> Result:
     return Result(error.outcome, reason=str(error), retry_after_s=error.retry_after_s)
-
-
-def _within(lines: list[str], limit: int) -> list[str]:
-    kept: list[str] = []
-    length = 0
-    for line in lines:
-        length += len(line) + len("<br>")
-        if length > limit:
-            return [*kept, "…"]
-        kept.append(line)
-    return kept
-
-
-def _html(text: object) -> str:
-    line = words.one_line(text)
-    return html.escape(line if len(line) <= 500 else line[:499] + "…")
-
-
-def _written(value: object) -> str:
-    """A property value as HubSpot takes it: always a string."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if (moment := _moment(value)) is not None:
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)[:_TEXT_LIMIT]
-
-
-def _moment(value: object) -> datetime | None:
-    """The instant that a value is, or is written as (ISO 8601 with time and offset)."""
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, datetime) else None
-
-
-def _type(value: object) -> PropertyType:
-    if isinstance(value, bool):
-        return "bool"
-    if _moment(value) is not None:
-        return "datetime"
-    return "number" if isinstance(value, int | float) else "string"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pql.clients.meanings import NOBODY_CODES, THREAD_CODES
 from pql.clients.slack import DELIVERY_EVENT, Posted, Slack, SlackError
-from pql.destinations import slack_message, slack_retract, slack_table
+from pql.destinations.slack import message, retract, table
 from pql.types import Alert, Listing, Order, Outcome, Pace, Result
 
 # About one message a second and channel; bursts above that may silently not be shown (docs.slack.dev).
@@ -46,15 +46,15 @@ class SlackDestination:
 
     def send(self, order: Order) -> Result:
         """Post once. Only the post itself can be ambiguous; what fails before it surely had no effect."""
-        if order.kind == slack_retract.KIND:
-            return slack_retract.send(self._slack, order, self._record_url)
+        if order.kind == retract.KIND:
+            return retract.send(self._slack, order, self._record_url)
         try:
-            message = self._message(order)
+            wanted = self._message(order)
         except SlackError as error:
             fate: Outcome = "rejected" if error.fate == "rejected" else "not_sent"
             return Result(fate, reason=error.reason, retry_after_s=error.retry_after_s)
         try:
-            posted = self._slack.post(message)
+            posted = self._slack.post(wanted)
         except SlackError as error:
             if order.thread and error.code in THREAD_CODES:  # the first message was deleted: say it in the channel
                 return self.send(_without_thread(order))
@@ -63,8 +63,8 @@ class SlackDestination:
 
     def find(self, order: Order) -> Result:
         """Look for the order's key in the metadata of its thread and channel; any trouble leaves it ambiguous."""
-        if order.kind == slack_retract.KIND:
-            return slack_retract.find(self._slack, order)
+        if order.kind == retract.KIND:
+            return retract.find(self._slack, order)
         try:
             posted = self._found(order)
         except SlackError as error:
@@ -93,7 +93,7 @@ class SlackDestination:
     def _message(self, order: Order) -> dict[str, object]:
         channel, thread_ts = self._place(order)
         blocks, text = self._said(order, in_thread=bool(thread_ts))
-        message: dict[str, object] = {
+        posting: dict[str, object] = {
             "channel": channel,
             "text": text,
             "blocks": blocks,
@@ -104,21 +104,21 @@ class SlackDestination:
             "link_names": False,
         }
         if not thread_ts:
-            return message
+            return posting
         in_channel_too = {"reply_broadcast": True} if order.thread and order.thread.get("broadcast") else {}
-        return message | {"thread_ts": thread_ts} | in_channel_too
+        return posting | {"thread_ts": thread_ts} | in_channel_too
 
-    def _said(self, order: Order, *, in_thread: bool) -> tuple[list[slack_message.Block], str]:
+    def _said(self, order: Order, *, in_thread: bool) -> tuple[list[message.Block], str]:
         """The blocks and the notification's text: a table, the first message about an account, or a further one."""
         alert = order.alert
         if order.options.get("table"):
             listing = order.listing or Listing(())
-            return slack_table.table(alert, listing, self._record_url), slack_table.fallback(alert, listing)
+            return table.table(alert, listing, self._record_url), table.fallback(alert, listing)
         under_a_table = order.thread is not None and bool(order.thread.get("table"))
         if in_thread and not under_a_table:
-            return slack_message.follow_up(alert), slack_message.fallback(alert)
-        blocks = slack_message.full(alert, self._owner(order), record_url=self._record_url(alert))
-        return blocks, slack_message.fallback(alert)
+            return message.follow_up(alert), message.fallback(alert)
+        blocks = message.full(alert, self._owner(order), record_url=self._record_url(alert))
+        return blocks, message.fallback(alert)
 
     def _place(self, order: Order) -> tuple[str, str]:
         """(channel, thread_ts); raises SlackError `rejected` where there is nobody and nowhere to post."""
@@ -138,7 +138,7 @@ class SlackDestination:
 
     def _owner(self, order: Order) -> str:
         """The owner, mentioned if the play says so and Slack knows the person; a name otherwise."""
-        name = slack_message.owner_name(order.alert)
+        name = message.owner_name(order.alert)
         asked = str(order.options.get("mention") or "")
         email = order.alert.owner_email if asked == "owner" else asked
         if "@" not in email:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pql.destinations import words
-from pql.destinations.slack_text import FALLBACK_LIMIT, HEADER_LIMIT, bold, cut, mrkdwn, plain, safe, section
+from pql.destinations.slack.text import FALLBACK_LIMIT, HEADER_LIMIT, bold, cut, mrkdwn, plain, safe, section
 from pql.types import Alert, Listing
 
 Block = dict[str, object]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pql.clients.slack import DELIVERY_EVENT, Slack, SlackError
-from pql.destinations import slack_table
-from pql.destinations.slack_message import Block, headline
-from pql.destinations.slack_text import FALLBACK_LIMIT, PHRASE_LIMIT, bold, cut, mrkdwn, safe, section
+from pql.destinations.slack import table
+from pql.destinations.slack.message import Block, headline
+from pql.destinations.slack.text import FALLBACK_LIMIT, PHRASE_LIMIT, bold, cut, mrkdwn, safe, section
 from pql.types import Alert, Order, Result
 
 KIND = "slack_retract"
@@ -67,8 +67,8 @@ def blocks(order: Order) -> list[Block]:
 def _message(order: Order, place: Mapping[str, Any], record_url: Callable[[Alert], str]) -> dict[str, object]:
     said: list[Block]
     if order.listing is not None:
-        said = slack_table.table(order.alert, order.listing, record_url)
-        text = slack_table.fallback(order.alert, order.listing)
+        said = table.table(order.alert, order.listing, record_url)
+        text = table.fallback(order.alert, order.listing)
     else:
         name = safe(order.alert.account_name or order.alert.account_key)
         why = safe(order.options.get("reason") or "by corrected data", _REASON_LIMIT)
