@@ -206,7 +206,7 @@ class Listing:
 
     alerts: tuple[Alert, ...]
     more: int = 0
-    taken_back: frozenset[str] = frozenset()  # the accounts among them that had never qualified
+    taken_back: frozenset[int] = frozenset()  # which of the alerts, from 0, are struck out: they had never qualified
 
 
 @dataclass(frozen=True)

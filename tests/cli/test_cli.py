@@ -264,6 +264,24 @@ def test_rows_can_be_read_by_a_program(pql, loaded, command):
         assert list(table[0]) == list(rows[0])
 
 
+@pytest.mark.parametrize(
+    ("host", "words", "code"),
+    [
+        ("https://slack.com", [], 2),
+        ("", [], 2),
+        ("https://slack.com", ["--no-send"], 0),
+        ("https://slack.com", ["--send"], 0),
+        ("http://127.0.0.1:8090", [], 0),
+        ("http://localhost:8090", [], 0),
+    ],
+)
+def test_a_replay_tells_people_only_if_that_is_said(pql, loaded, monkeypatch, host, words, code):
+    """History goes to a sandbox on this machine without a word, and to anybody else only with --send."""
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps({"conn_type": "slack", "host": host, "password": "x"}))
+    said = pql("--home", loaded, "replay", "--from", TODAY.date(), "--to", TODAY.date(), "--every", "1d", *words)
+    assert (said.code, "to slack. Say --no-send" in said.err) == (code, code == 2), said.err
+
+
 def test_a_panel_has_one_row_per_subject_and_moment(pql, loaded, tmp_path):
     """`pql score --from A --to B --every 1d --out FILE`: whoever had been seen by then, each on every day."""
     first, last = (TODAY - timedelta(days=2)).date(), TODAY.date()

@@ -84,18 +84,21 @@ def test_ids_are_unique(folder: Path) -> None:
 
 def test_the_id_of_a_copy_is_taken(folder: Path, tmp_path: Path) -> None:
     """A copy beside the original is told of, whichever file one asks about; elsewhere it is a draft of the same."""
-    for name in ("a-copy.yaml", "copy.yaml"):  # sorted before and after the original
-        (folder / name).write_text(DEFINITION.format(id="second", priority=1))
-        expected = [p.message for p in load(folder).errors]
-        assert len(expected) == 1
-        for file in (folder / name, folder / "b.yaml"):
-            assert [p.message for p in load([file], project=folder).errors] == expected
-        assert load(sorted(folder.glob("*.y*ml")), project=folder) == load(folder)
-        (folder / name).unlink()
     elsewhere = tmp_path / "elsewhere" / "copy.yaml"
     elsewhere.parent.mkdir()
     elsewhere.write_text(DEFINITION.format(id="second", priority=1))
-    assert not load([elsewhere], project=folder).problems
+    original = folder / "b.yaml"
+    for copy in (folder / "a-copy.yaml", folder / "copy.yaml"):  # sorted before and after the original
+        copy.write_text(elsewhere.read_text())
+        (expected,) = load(folder).errors
+        used = min(copy, original)
+        for asked in ([copy], [original], [original, copy], [copy, original, copy]):
+            loaded = load(asked, project=folder, beside=True)
+            assert loaded.errors == (expected,)
+            assert [Path(d.path) for d in loaded.definitions] == [used][: used in asked]
+        assert not load([original], project=folder).errors
+        copy.unlink()
+    assert not load([elsewhere], project=folder, beside=True).problems
 
 
 def test_files_can_be_named(folder: Path) -> None:

@@ -93,7 +93,8 @@ def test_the_answer_about_the_row_of_a_table_is_lost(line: Any) -> None:
     with store.reading(line.engine) as conn:
         first = conn.execute(select(deliveries.c.id).where(deliveries.c.thread_of.is_not(None)).limit(1)).scalar_one()
     assert take_back(line, only=first) == 2
-    line.sandbox.fail(PATHS["slack"], "error", times=1, acts=True)
+    line.sandbox.fail(PATHS["slack"], "error", times=2, acts=True)
+    assert line.deliver(rhythm=rhythm).states == {"ambiguous": 2}
     line.until_settled(rhythm=rhythm)
     assert line.states() == {"delivered": NUMBER + 3}
     edits = [each for each in line.sandbox.effects() if each["kind"] == EDITS["slack"]]

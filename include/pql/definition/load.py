@@ -37,21 +37,19 @@ class Loaded:
         raise KeyError(id)
 
 
-def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None) -> Loaded:
+def load(folder_or_files: Path | Sequence[Path], *, project: Path | None = None, beside: bool = False) -> Loaded:
     """Every definition directly in a folder (not in folders below it), or in the given files; never raises.
 
     Definitions share the events of a `vocabulary.yaml` beside them; a draft that lies elsewhere shares those of the
-    project's folder of definitions, if that is given. Ids must be unique, also among those of the project's folder that
-    were not asked for; `settings.yaml` is passed over.
+    project's folder of definitions, if that is given. Ids must be unique; with `beside` also among the files of the
+    project's folder that were not asked for. `settings.yaml` is passed over.
     """
     files, problems = _files(folder_or_files)
-    definitions, found = _read_all(files, project)
-    inside, beside = _beside(definitions, project)
-    unique, twice = _unique(definitions)
-    taken = [problem for problem in _unique(sorted([*inside, *beside], key=_place))[1] if problem not in twice]
-    left_out = {problem.path for problem in taken}
-    ordered = tuple(sorted((d for d in unique if d.path not in left_out), key=lambda d: (d.priority, d.id)))
-    return Loaded(ordered, tuple(sorted([*problems, *found, *twice, *taken], key=lambda p: (p.path, p.line))))
+    definitions, found = _read_all(dict.fromkeys(files), project)
+    others = _others(definitions, project) if beside and project is not None and project.is_dir() else []
+    unique, twice = _unique(sorted([*definitions, *others], key=_place) if beside else definitions)
+    mine = tuple(sorted((d for d in unique if d not in others), key=lambda d: (d.priority, d.id)))
+    return Loaded(mine, tuple(sorted([*problems, *found, *twice], key=lambda p: (p.path, p.line))))
 
 
 def _read_all(files: Iterable[Path], project: Path | None) -> tuple[list[Definition], list[Problem]]:
@@ -72,18 +70,21 @@ def _read_all(files: Iterable[Path], project: Path | None) -> tuple[list[Definit
     return definitions, problems
 
 
-def _beside(read: Iterable[Definition], project: Path | None) -> tuple[list[Definition], list[Definition]]:
-    """Of those read the ones that lie in the project's folder, and the folder's others that claim their ids."""
-    inside = [d for d in read if project is not None and project.is_dir() and _place(d).parent == project.resolve()]
-    if not inside or project is None:
-        return [], []
+def _others(read: Sequence[Definition], project: Path) -> list[Definition]:
+    """What else lies in the project's folder and claims an id of those read there."""
+    inside = [definition for definition in read if _place(definition).parent == project.resolve()]
     places, ids = {_place(definition) for definition in inside}, {definition.id for definition in inside}
-    others, _ = _read_all([file for file in _files(project)[0] if file.resolve() not in places], None)
-    return inside, [definition for definition in others if definition.id in ids]
+    files = [file for file in _files(project)[0] if _at(file) not in places] if inside else []
+    return [definition for definition in _read_all(files, None)[0] if definition.id in ids]
 
 
 def _place(definition: Definition) -> Path:
-    return Path(definition.path).resolve()
+    return _at(Path(definition.path))
+
+
+def _at(file: Path) -> Path:
+    """Where the file lies, whatever it may be a link to."""
+    return file.parent.resolve() / file.name
 
 
 def _files(folder_or_files: Path | Sequence[Path]) -> tuple[list[Path], list[Problem]]:

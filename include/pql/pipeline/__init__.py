@@ -8,11 +8,12 @@ from pql.pipeline.ingest import ingest
 from pql.pipeline.project import Project, init, open_project
 from pql.pipeline.prune import prune
 from pql.pipeline.reconcile import reconcile
-from pql.pipeline.replay import replay
+from pql.pipeline.replay import beyond_this_machine, replay
 from pql.pipeline.runs import run
 
 __all__ = [
     "Project",
+    "beyond_this_machine",
     "check_clock",
     "decide",
     "deliver",

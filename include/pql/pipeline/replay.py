@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 
@@ -18,9 +20,27 @@ from pql.pipeline.moments import checked, every
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import snapshots
 from pql.store.facts import newest_decision
-from pql.types import Progress, UserError
+from pql.types import Progress, UnknownConnection, UserError
 
 MOMENTS_A_PASS = 24  # features of so many moments (and of those they are compared with) are computed together
+
+
+def beyond_this_machine(project: Project) -> list[str]:
+    """The destinations, by name, whose connection leads to another machine: to people, and not to a sandbox here."""
+    return sorted(name for name, each in project.settings.destinations.items() if _leads_away(project, each.connection))
+
+
+def _leads_away(project: Project, conn_id: str) -> bool:
+    try:
+        host = urlsplit(project.connections(conn_id).host).hostname
+    except (UnknownConnection, UserError, ValueError):
+        return False  # nothing can be sent there
+    if host == "localhost":
+        return False
+    try:
+        return not ip_address(host or "").is_loopback
+    except ValueError:
+        return True
 
 
 def replay(

@@ -34,7 +34,7 @@ def check(
     Exit code 2 if a definition is wrong, 1 with --strict if there are warnings. Against the data it looks for events
     and conditions that never match, thresholds nobody reaches, and windows that reach before the loaded history.
     """
-    loaded = language.load(files or paths().definitions, project=paths().definitions)
+    loaded = language.load(files or paths().definitions, project=paths().definitions, beside=True)
     settings = load_settings(paths().settings) if paths().settings.exists() else None
     found = [p for d in loaded.definitions for p in language.lint(d, settings=settings, today=now().date())]
     looked = _look(loaded) if data and settings is not None else Looked(notes=("data: not looked at",))

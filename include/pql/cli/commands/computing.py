@@ -161,16 +161,30 @@ def replay(
     start: Annotated[str, typer.Option("--from", help="First moment: the silent baseline")] = "",
     end: Annotated[str | None, typer.Option("--to", help="Last moment; default: the newest event, rounded up")] = None,
     step: Annotated[str, typer.Option("--every", help="Step: 1h, 1d")] = "1h",
-    send: Annotated[bool, typer.Option("--send/--no-send", help="Also deliver what was decided")] = True,
+    send: Annotated[
+        bool | None,
+        typer.Option(
+            "--send/--no-send",
+            help="Also deliver what was decided. Default: yes, but where a destination is no sandbox on this machine "
+            "you have to say which",
+            show_default=False,
+        ),
+    ] = None,
     form: FormatOption = Format.table,
 ) -> None:
     """Live through history on a fresh ledger, each moment taken as now: what would have been sent, is sent.
 
-    The first moment is the baseline (silent). Refuses a ledger in which a definition decided later already.
+    The first moment is the baseline (silent). Refuses a ledger in which a definition decided later already; and,
+    without a word about sending, destinations that are not on this machine: history would go out as news.
     """
     if not start:
         raise UserError("--from is needed: the first moment of the replay, for example --from 2018-11-01.")
     with project() as opened, progress("replaying") as advance:
+        if send is None and (real := pipeline.beyond_this_machine(opened)):
+            raise UserError(
+                f"A replay would send history as news to {', '.join(real)}. Say --no-send to only decide, or --send if "
+                "that is what you want."
+            )
         rows = pipeline.replay(
             opened,
             definitions or (),
@@ -178,7 +192,7 @@ def replay(
             last=instant(end, opened, "--to") if end else None,
             step=duration(step, "--every"),
             now=now(),
-            send=send,
+            send=send is not False,
             progress=advance,
         )
     names = ["as_of", "evaluated", "newly_qualified", "announced", "silent", "held", "queued", "delivered"]

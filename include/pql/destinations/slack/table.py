@@ -30,9 +30,8 @@ def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) ->
     if titles:
         blocks.append({"type": "context", "elements": [mrkdwn(titles)]})
     shown = listing.alerts[:SHOWN]
-    gone = listing.taken_back
     blocks += [
-        section(_gone(rank, each) if each.account_key in gone else _row(rank, each, record_url(each)))
+        section(_gone(rank, each) if rank - 1 in listing.taken_back else _row(rank, each, record_url(each)))
         for rank, each in enumerate(shown, start=1)
     ]
     more = listing.more + len(listing.alerts) - len(shown)
@@ -43,7 +42,7 @@ def table(alert: Alert, listing: Listing, record_url: Callable[[Alert], str]) ->
 
 def fallback(alert: Alert, listing: Listing) -> str:
     """The text of the notification: the title and the first names."""
-    told = [each for each in listing.alerts if each.account_key not in listing.taken_back]
+    told = [each for place, each in enumerate(listing.alerts) if place not in listing.taken_back]
     names = [f"{_said(_name(each), _NAME_LIMIT)} ({each.score})" for each in told[:_NAMED]]
     return cut(" · ".join(part for part in (_title(alert), ", ".join(names)) if part), FALLBACK_LIMIT)
 
@@ -66,7 +65,6 @@ def _row(rank: int, alert: Alert, url: str) -> str:
 
 
 def _gone(rank: int, alert: Alert) -> str:
-    """Its message in the thread says why."""
     name = _said(_name(alert), _NAME_LIMIT).replace("~", "∼")
     return f"{rank}.  ~{name}~  ·  No longer qualified"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, false, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, false, func, select, update
 
 from pql.outbox.by_hand.acts import list_held, release_held
 from pql.outbox.queueing import threads
@@ -77,7 +77,7 @@ def storms(conn: Connection, *, answered_since: datetime | None = None) -> tuple
             select(
                 columns.run_id,
                 func.count().label("deliveries"),
-                func.count(columns.account_key.distinct()).label("accounts"),
+                _accounts().label("accounts"),
             )
             .where(columns.state == "held", columns.run_id.not_in(select(answers.run_id)))
             .group_by(columns.run_id)
@@ -94,13 +94,16 @@ def storm(conn: Connection, run_id: int) -> Storm:
     given = answer_of(conn, run_id)
     columns = deliveries.c
     held = conn.execute(
-        select(func.count(), func.count(columns.account_key.distinct())).where(
-            columns.state == "held", columns.run_id == run_id
-        )
+        select(func.count(), _accounts()).where(columns.state == "held", columns.run_id == run_id)
     ).one()
     if row is None or (given is None and not held[0] and not row.summary.get("held")):
         raise UserError(f"Run {run_id} is no storm: it held nothing. `pql storms` lists those that wait.")
     return _storm(row, (held[0], held[1]), given)
+
+
+def _accounts() -> ColumnElement[int]:
+    """How many accounts deliveries are about; a table is about those that its messages are about."""
+    return func.count(case((~threads.is_table(deliveries), deliveries.c.account_key)).distinct())
 
 
 def answer_of(conn: Connection, run_id: int) -> Answer | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from pql.outbox.queueing import threads
 from pql.plays.model import load_alert
 from pql.store.tables import deliveries, delivery_causes
 from pql.types import Alert
@@ -92,7 +93,7 @@ def _hottest(conn: Connection, is_held: ColumnElement[bool], top: int) -> tuple[
     score: Any = columns.alert["score"].as_integer()
     keys = conn.execute(
         select(columns.account_key)
-        .where(is_held)
+        .where(is_held, ~threads.is_table(deliveries))
         .group_by(columns.account_key)
         .order_by(func.max(score).desc(), columns.account_key)
         .limit(top)

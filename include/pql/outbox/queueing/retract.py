@@ -1,6 +1,7 @@
 """Stays that by corrected data had never begun in, deliveries that take back what was said of them out.
 
-Written in the transaction that closes the stays. One of each original, by its key: doing it again adds nothing.
+Written in the transaction that closes the stays. One of each original, by its key, and one of a table for all its rows
+that are taken back at once: doing it again adds nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ TAKEN_BACK_BY: Mapping[str, DeliveryKind] = {
     "crm_task": "crm_task_close",
     "webhook": "webhook_retract",
 }
-_ROWS = "rows of this table were taken back"
+ROWS = "rows"  # option of a retraction of rows of a table: which deliveries they stand for
+_WHY = "rows of this table were taken back"
 _OVER = ("dead", "suppressed")
 
 
@@ -50,16 +52,17 @@ def retract(
     if not why:
         return TakenBack()
     how = _How(run_id, now, hold)
-    queued, suppressed = list[Row[Any]](), list[Row[Any]]()
-    for row in _said(conn, why):
+    queued = suppressed = 0
+    said = _said(conn, why)
+    for row in said:
         reason = why[row.episode_id]
         if _is_unsent(row):
-            suppressed.append(row)
+            suppressed += 1
             _suppress(conn, row, reason, now)
-        elif row.state not in _OVER and row.kind in TAKEN_BACK_BY and _queue(conn, row, reason, how):
-            queued.append(row)
-    count = len(queued) + _strike_out(conn, [*queued, *suppressed], how)
-    return TakenBack(0 if hold else count, count if hold else 0, len(suppressed))
+        elif row.state not in _OVER and row.kind in TAKEN_BACK_BY:
+            queued += _queue(conn, row, reason, how)
+    queued += _strike_out(conn, said, how)
+    return TakenBack(0 if hold else queued, queued if hold else 0, suppressed)
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,6 @@ def _said(conn: Connection, why: Mapping[int, str]) -> list[Row[Any]]:
     return list(found.values())
 
 
-def is_taken_back() -> ColumnElement[bool]:
-    """Return the condition that all that a delivery announced was retracted."""
-    return and_(exists().where(delivery_causes.c.delivery_id == deliveries.c.id), ~_speaks_for_another())
-
-
 def _speaks_for_another() -> ColumnElement[bool]:
     """Whether any of a delivery's causes is not an episode that was retracted."""
     cause, stay = delivery_causes.alias("any_cause"), episodes.alias("its_stay")
@@ -137,25 +135,36 @@ def _queue(conn: Connection, row: Row[Any], reason: str, how: _How) -> bool:
 
 
 def _strike_out(conn: Connection, rows: Sequence[Row[Any]], how: _How) -> int:
-    """Queue an edit of each table that shows any of these; how many. One that is not sent yet will not show them."""
-    shown: dict[int, list[str]] = {}
+    """Queue an edit of each table that shows any of these, or is about to; how many.
+
+    Tables are locked: one that a worker claims later is made without what was stopped.
+    """
+    under: dict[int, list[Row[Any]]] = {}
     for row in rows:
         if row.thread_of is not None:
-            shown.setdefault(row.thread_of, []).append(row.key)
-    query = select(deliveries).where(
-        deliveries.c.id.in_(sorted(shown)),
-        threads.is_table(deliveries),
-        deliveries.c.sent_at.is_not(None),
-        deliveries.c.state.not_in(_OVER),
-    )
+            under.setdefault(row.thread_of, []).append(row)
+    columns = deliveries.c
+    may_show = or_(columns.sent_at.is_not(None), columns.state == "claimed")
+    tables = select(deliveries).where(columns.id.in_(sorted(under)), threads.is_table(deliveries), may_show)
     queued = 0
-    for table in conn.execute(query.order_by(deliveries.c.id)).all():
-        key = key_of("strike out", table.key, *sorted(shown[table.id]))
-        queued += _add(conn, table, "slack_retract", key, _ROWS, how) is not None
+    for table in conn.execute(tables.where(columns.state.not_in(_OVER)).order_by(columns.id).with_for_update()).all():
+        ids = {row.id for row in under[table.id]}
+        if table.state == "delivered" and not any(ids.intersection(shown) for shown in table.options.get("shows", [])):
+            continue
+        key = key_of("strike out", table.key, *sorted(row.key for row in under[table.id]))
+        queued += _add(conn, table, "slack_retract", key, _WHY, how, {ROWS: sorted(ids)}) is not None
     return queued
 
 
-def _add(conn: Connection, row: Row[Any], kind: DeliveryKind, key: str, reason: str, how: _How) -> int | None:
+def _add(
+    conn: Connection,
+    row: Row[Any],
+    kind: DeliveryKind,
+    key: str,
+    reason: str,
+    how: _How,
+    more: Mapping[str, Any] | None = None,
+) -> int | None:
     return add(
         conn,
         key=key,
@@ -167,7 +176,7 @@ def _add(conn: Connection, row: Row[Any], kind: DeliveryKind, key: str, reason: 
         account_key=row.account_key,
         subject_key=row.subject_key,
         lane=row.lane,
-        options={"reason": reason, "at": how.now.isoformat()},
+        options={"reason": reason, "at": how.now.isoformat(), **(more or {})},
         alert=row.alert,
         retracts=row.id,
     )

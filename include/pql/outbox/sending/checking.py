@@ -150,9 +150,15 @@ class Checking:
             if claim.options.get("table"):
                 found[claim.id] = self._listed(claim)
             elif claim.retracts is not None:  # what was said is taken back, whatever stands against saying it
-                with reading(self.engine) as conn:
-                    found[claim.id] = nothing_to_take_back(conn, claim) or struck_out(conn, claim)
+                found[claim.id] = self._taking_back(claim)
         return found
+
+    def _taking_back(self, claim: Claim) -> str | Claim | Exception:
+        try:
+            with reading(self.engine) as conn:
+                return nothing_to_take_back(conn, claim) or struck_out(conn, claim)
+        except Exception as error:
+            return error
 
     def _listed(self, table: Claim) -> str | Claim | Exception:
         def check(member: Claim) -> str | Claim:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Update,
@@ -62,6 +63,7 @@ class Claim:
     says_anew: bool = False  # something else, or to somebody else, than the row says
     reason: str | None = None  # why the attempt before it, if any, was not the last
     listing: Listing | None = None  # what it shows if it is a table of others; made anew for each attempt
+    shows: tuple[tuple[int, ...], ...] = ()  # of such a table, row by row, the deliveries that the row stands for
 
     @property
     def maybe_sent(self) -> bool:
@@ -145,12 +147,20 @@ def _in_hand(conn: Connection, now: datetime) -> ColumnElement[bool]:
 def waits_for_thread() -> ColumnElement[bool]:
     """Return the condition that what a row follows is not finished yet: the message it answers under or takes back.
 
-    A message that is unclear for good is not waited for by what answers under it, but by what would take it back.
+    A message that is unclear for good is not waited for by what answers under it, but by what would take it back. Of
+    several edits of one table the later waits for the earlier one, so that a slow one does not undo it.
     """
-    parent, original = deliveries.alias("parent"), deliveries.alias("original")
-    unclear = and_(parent.c.state == "ambiguous", parent.c.attempt > LAST_ATTEMPT)
-    answers = exists().where(parent.c.id == deliveries.c.thread_of, parent.c.state.in_(UNFINISHED), ~unclear)
-    return answers | exists().where(original.c.id == deliveries.c.retracts, original.c.state.in_(UNFINISHED))
+    parent, original, edit = (deliveries.alias(name) for name in ("parent", "original", "earlier_edit"))
+
+    def is_open(rows: FromClause) -> ColumnElement[bool]:
+        unclear = and_(rows.c.state == "ambiguous", rows.c.attempt > LAST_ATTEMPT)
+        return and_(rows.c.state.in_(UNFINISHED), ~unclear)
+
+    return or_(
+        exists().where(parent.c.id == deliveries.c.thread_of, is_open(parent)),
+        exists().where(original.c.id == deliveries.c.retracts, original.c.state.in_(UNFINISHED)),
+        exists().where(edit.c.retracts == deliveries.c.retracts, edit.c.id < deliveries.c.id, is_open(edit)),
+    )
 
 
 def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bool) -> bool:
@@ -165,6 +175,8 @@ def begin_sending(conn: Connection, claim: Claim, *, now: datetime, threaded: bo
     }
     if claim.says_anew:
         values |= {"alert": asdict(claim.alert), "lane": claim.lane}
+    if claim.shows and claim.listing is not None:  # what is later taken back is struck out of what was shown
+        values["options"] = {**claim.options, "shows": [list(row) for row in claim.shows], "more": claim.listing.more}
     if not threaded and (claim.says_anew or claim.thread_of is not None):
         values["thread_of"] = None  # it stands in the channel itself: later ones may answer under it
     return _write(conn, claim, values)

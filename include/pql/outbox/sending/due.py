@@ -22,16 +22,15 @@ def due(engine: Engine, now: datetime, *, batch_size: int = BATCH) -> list[tuple
     """
     follows = func.coalesce(deliveries.c.retracts, deliveries.c.thread_of)
     query = select(deliveries.c.id, deliveries.c.destination, follows.label("follows")).where(is_due(now))
-    parents = select(follows).where(waits_for_thread())
     with reading(engine) as conn:
         rows = conn.execute(query).all()
-        unfinished = set(conn.execute(parents).scalars())
+        waiting = set(conn.execute(select(deliveries.c.id).where(is_due(now), waits_for_thread())).scalars())
     first = _first_ones({row.id: row.follows for row in rows})
     listed: set[int] = set()
     batches: list[tuple[str, list[int]]] = []
     last = 0
     for row in sorted(rows, key=lambda row: (row.destination, first[row.id], row.id != first[row.id], row.id)):
-        if row.follows in unfinished and row.follows not in listed:
+        if row.id in waiting and row.follows not in listed:
             continue
         listed.add(row.id)
         is_full = bool(batches) and len(batches[-1][1]) >= batch_size and first[row.id] != last

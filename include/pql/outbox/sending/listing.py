@@ -1,21 +1,21 @@
 """What a table of many messages shows, made when it is sent: of each, only what may still be said (SEM-W4).
 
-And what it shows after some of them were taken back: the same accounts, those struck out.
+And what it shows after some of them were taken back: the same rows, those struck out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, select
 
-from pql.outbox.queueing.retract import is_taken_back
-from pql.outbox.queueing.threads import TABLE
+from pql.outbox.queueing.retract import ROWS
 from pql.outbox.sending.claims import UNFINISHED, Claim, as_claim
+from pql.plays.model import load_alert
 from pql.store.engine import reading
 from pql.store.tables import deliveries
-from pql.types import Listing, UserError
+from pql.types import Alert, Listing, UserError
 
 SHOWN = 20
 ASKED = 200  # members checked in one attempt at most: its lease has to last
@@ -31,56 +31,64 @@ def listed(engine: Engine, table: Claim, check: Check) -> str | Claim:
     why there is nothing to send: nobody is left, or one alone, who is told of without a table. Raises UserError when
     200 in a row must not be told: not all can be asked about in one attempt.
     """
-    members = _members(engine, table)
-    shown, against = [], []
-    for asked, member in enumerate(members, start=1):
-        said = check(member)
+    accounts = _accounts(engine, table)
+    shown, shows, against = list[Alert](), list[tuple[int, ...]](), list[str]()
+    for asked, messages in enumerate(accounts, start=1):
+        said = check(messages[0])
         if isinstance(said, str):
             against.append(said)
         elif said.lane == table.lane:
             shown.append(said.alert)
+            shows.append(tuple(each.id for each in messages))
         if len(shown) == SHOWN or asked == ASKED:
             break
-    more = len(members) - asked if members else 0
+    more = len(accounts) - asked if accounts else 0
     if not shown and more:
         raise UserError(f"none of its first {ASKED} messages may be sent any more ({against[0]}); the others wait")
     if len(shown) + more < 2:
         return _too_few(len(shown), against)
     alert = replace(table.alert, headline=f"{len(shown) + more} accounts", score=shown[0].score)
-    return replace(table, alert=alert, listing=Listing(tuple(shown), more))
+    return replace(table, alert=alert, listing=Listing(tuple(shown), more), shows=tuple(shows))
 
 
-def struck_out(conn: Connection, retraction: Claim) -> Claim:
-    """Return what takes rows of a table back, with all that the table shows by now; any other retraction as it is.
+def struck_out(conn: Connection, retraction: Claim) -> Claim | str:
+    """Return what takes rows of a table back, with all that the table shows then; any other retraction as it is.
 
-    Whoever was suppressed meanwhile, for another reason, is no longer in it.
+    Or why there is nothing to edit: the table does not show them. A row is struck out when everything it stands for
+    was taken back, by this edit or by another one that is not held, rejected or suppressed.
     """
-    if not retraction.account_key.startswith(TABLE):
+    if ROWS not in retraction.options:
         return retraction
     columns = deliveries.c
-    table = conn.execute(select(columns.id, columns.sent_at).where(columns.id == retraction.retracts)).one()
-    listed = (columns.thread_of == table.id, columns.created_at <= table.sent_at)  # later ones only answer there
-    gone = set(conn.execute(select(columns.id).where(*listed, is_taken_back())).scalars())
-    told = select(deliveries).where(*listed, or_(columns.state != "suppressed", columns.id.in_(gone)))
-    claims = [as_claim(row) for row in conn.execute(told.order_by(columns.id))]
-    claims.sort(key=lambda claim: claim.id not in gone)  # of two messages about an account the one that stands counts
-    members = _hottest(claims)
-    taken_back = frozenset(each.alert.account_key for each in members if each.id in gone)
-    shown = tuple(each.alert for each in members[:SHOWN])
-    return replace(retraction, listing=Listing(shown, len(members) - len(shown), taken_back))
+    table = conn.execute(select(columns.alert, columns.options).where(columns.id == retraction.retracts)).one()
+    shows: list[list[int]] = table.options.get("shows", [])
+    mine = set(retraction.options[ROWS])
+    if not any(mine.intersection(row) for row in shows):
+        return "the table does not show what is taken back"
+    edits = select(columns.options).where(
+        columns.retracts == retraction.retracts, columns.state.in_((*UNFINISHED, "delivered"))
+    )
+    gone = mine.union(*(options.get(ROWS, ()) for options in conn.execute(edits).scalars()))
+    stands = [next((id for id in row if id not in gone), None) for row in shows]
+    about = [row[0] if id is None else id for row, id in zip(shows, stands, strict=True)]
+    kept = select(columns.id, columns.alert).where(columns.id.in_(about))
+    alerts = {id: load_alert(alert) for id, alert in conn.execute(kept)}
+    listing = Listing(
+        tuple(alerts[id] for id in about),
+        table.options.get("more", 0),
+        frozenset(place for place, id in enumerate(stands) if id is None),
+    )
+    return replace(retraction, alert=load_alert(table.alert), listing=listing)
 
 
-def _members(engine: Engine, table: Claim) -> list[Claim]:
-    """Those that answer under the table and are not over."""
+def _accounts(engine: Engine, table: Claim) -> list[tuple[Claim, ...]]:
+    """Per account what answers under the table and is not over, the newest first; the highest score first."""
     query = select(deliveries).where(deliveries.c.thread_of == table.id, deliveries.c.state.in_(UNFINISHED))
+    by_account: dict[str, list[Claim]] = {}
     with reading(engine) as conn:
-        return _hottest([as_claim(row) for row in conn.execute(query.order_by(deliveries.c.id))])
-
-
-def _hottest(claims: Sequence[Claim]) -> list[Claim]:
-    """The last of each account, the highest score first."""
-    newest = {claim.account_key: claim for claim in claims}
-    return sorted(newest.values(), key=lambda claim: (-claim.alert.score, claim.id))
+        for row in conn.execute(query.order_by(deliveries.c.id.desc())):
+            by_account.setdefault(row.account_key, []).append(as_claim(row))
+    return sorted(map(tuple, by_account.values()), key=lambda messages: (-messages[0].alert.score, messages[0].id))
 
 
 def _too_few(shown: int, against: list[str]) -> str:
