@@ -17,9 +17,9 @@ INTRO = """\
 <!-- Written by `make chaos`. Change tests/chaos instead. -->
 
 What [is guaranteed](../explanation/what-is-guaranteed.md) about deliveries, held against faults by `make chaos`. The
-judge is the sandbox's own log of what it really did, never the ledger alone: in each row nothing is lost, nothing
-doubled and nothing there that nobody decided. All times are simulated unless a figure says otherwise. Each row says
-when it was last run; a row that was not run is no proof of anything, and neither is the part of one that was skipped.
+judge is the sandbox's own log of what it really did, never the ledger alone: a row has passed only if nothing was lost,
+nothing doubled and nothing there that nobody decided. All times are simulated unless a figure says otherwise. Each row
+says when it was last run; a row that was not run is no proof of anything, and neither is the part that was skipped.
 """
 
 
@@ -46,7 +46,7 @@ def merged(row: Row, results: Mapping[str, Result]) -> Result:
 def replaced(old: Result, new: Result) -> Result:
     """Which of the two is kept: the new one, unless it passed in part only and the old one was whole or failed."""
     is_part = new.state.startswith("passed,") or new.state == NOT_RUN.state
-    return old if is_part and old.state in ("passed", "failed") else new
+    return old if is_part and (old.state == "passed" or old.state.startswith("failed")) else new
 
 
 def read(path: Path = KEPT) -> dict[str, Result]:

@@ -72,7 +72,7 @@ def told(done: Sequence[Soaked], wanted: int, deliveries: int) -> Told:
     found = [f"seed {seed} on {LEDGERS[on]}: {each}" for seed, on, outcome in done for each in outcome.anomalies]
     left_out = [f"{len(done)} of {wanted} soaks in the time given"] if len(done) < wanted else []
     left_out += ["at a smaller size"] if deliveries < FULL else []
-    state = "failed" if found else ", ".join(["passed", *left_out])
+    state = ", ".join(["failed" if found else "passed", *left_out])
     ran_on = tuple(name for each, name in LEDGERS.items() if any(on == each for _, on, _ in done))
     return Told(state, ran_on, _figures(done, deliveries), "\n".join(found))
 

@@ -102,6 +102,8 @@ def test_fewer_or_smaller_soaks_than_promised_do_not_simply_pass() -> None:
     assert soaks.told(done, 1, soaks.FULL).state == "passed"
     assert soaks.told(done, 40, soaks.FULL).state == "passed, 1 of 40 soaks in the time given"
     assert soaks.told(done, 1, 1000).state == "passed, at a smaller size"
+    found = [(1, "sqlite", outcome(Anomaly("doubled", "pql-1 has 2 effects")))]
+    assert soaks.told(found, 1, 1000).state == "failed, at a smaller size"
 
 
 @pytest.mark.parametrize("kind", LEDGERS)
@@ -118,3 +120,5 @@ def test_a_smaller_success_does_not_paint_over_what_a_larger_run_found() -> None
     assert results.replaced(part, part) == results.replaced(results.NOT_RUN, part) == part
     assert results.replaced(failed, whole) == whole
     assert results.replaced(whole, failed) == failed
+    small = Result("failed, at a smaller size", "2026-03-02")
+    assert results.replaced(small, part) == results.replaced(whole, small) == small

@@ -282,6 +282,15 @@ def test_a_replay_tells_people_only_if_that_is_said(pql, loaded, monkeypatch, ho
     assert (said.code, "to slack. Say --no-send" in said.err) == (code, code == 2), said.err
 
 
+def test_a_reconciliation_that_read_nothing_does_not_say_that_all_is_well(pql, loaded):
+    """Exit code 1 and which destination: nobody knows what stands there. Asking nobody at all is no failure."""
+    said = pql("--home", loaded, "reconcile")
+    assert (said.code, said.out) == (1, "nothing differs in what could be read\n")
+    assert "could not be checked: slack: There is no connection `slack_default`" in said.err
+    stored = pql("--home", loaded, "reconcile", "--stored")
+    assert (stored.code, stored.out) == (0, "ledger and destinations agree\n")
+
+
 def test_a_panel_has_one_row_per_subject_and_moment(pql, loaded, tmp_path):
     """`pql score --from A --to B --every 1d --out FILE`: whoever had been seen by then, each on every day."""
     first, last = (TODAY - timedelta(days=2)).date(), TODAY.date()

@@ -16,7 +16,7 @@ from pql.pipeline.project import ROOT
 
 PAGES = ("run-with-compose.md", "upgrade.md")
 ALL = services({name: "x" for name in required()}, ["celery", "demo"])
-VERBS = {"up", "ps", "run", "exec", "logs", "stop", "build", "down", "restart"}
+VERBS = {"up", "ps", "run", "exec", "logs", "stop", "build", "down", "restart", "cp"}
 WITH_VALUE = {"--since", "--scale"}
 COMMAND = re.compile(r"`?(docker compose [^`#\n<>]+)")
 
@@ -39,6 +39,8 @@ def test_docker_commands_name_what_there_is(command):
         rest = rest[2:] if rest[0] in WITH_VALUE else rest[1:]
     if verb in ("run", "exec"):
         _runs_inside(rest[0], rest[1:])
+    elif verb == "cp":
+        assert {place.partition(":")[0] for place in rest if ":" in place} <= set(ALL)
     else:
         assert set(rest) <= set(ALL)
 

@@ -144,13 +144,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{at},{mail},{number},{org},free,Act" for at, mail, org, number in rows]
     (home / "events.csv").write_text("\n".join(["at,mail,org,org_name,plan,what", *lines]) + "\n")
     (home / "settings.yaml").write_text(SETTINGS)
-    (home / "definitions").mkdir()
     (home / "drafts").mkdir()
     (home / "include" / "definitions").mkdir(parents=True)
+    (home / "definitions").symlink_to("include/definitions")  # where the project has them
     (home / "definitions" / "new-business.yaml").write_text(DEFINITION)
     (home / "drafts" / "new-business.yaml").write_text(DEFINITION.replace("min: 3", "min: 2"))
     (home / "drafts" / "hand-raiser.yaml").write_text(DEFINITION.replace("new-business", "hand-raiser"))
-    (home / "new.yaml").write_text(DEFINITION.replace("min: 3", "min: 2"))
     for words in (["ingest"], *(["decide", "--as-of", f"{today + timedelta(days=d):%F}"] for d in (-1, 0))):
         with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
             patch.setattr(sys, "argv", ["pql", "--home", str(home), *words])
@@ -168,7 +167,7 @@ def test_the_commands_of_a_page_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In the order of the page, in a project that has what they name: none fails, each says something."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(prepared, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     for variable, value in connections(sandbox.url).items():
         monkeypatch.setenv(variable, value)

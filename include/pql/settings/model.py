@@ -236,9 +236,9 @@ class Settings(Strict):
     free_mail_domains: list[str] = Field(default_factory=list)
     """added to the built-in list; somebody with such an address and no company is an account of one"""
     ops_channel: str = ""
-    """Slack channel that is told once when a DAG fails, a source is late or brings far less than usual, too much is
-    quarantined, deliveries are given up, held or unclear, and once when that is over; it is posted to through
-    `slack_default`. Empty: nobody is told"""
+    """Slack channel that is told once when a DAG fails, a source is late or brings far less or far more than
+    usual, too much is quarantined, deliveries are given up, held or unclear, or differ from what stands there, and once
+    when that is over; it is posted to through `slack_default`. Empty: nobody is told"""
     working_hours: WorkingHours | None = None
     """outside of them Slack messages wait, unless their play says `hours: any`; see below. null: they go at any time"""
     digest_at: TimeOfDay = "08:30"
@@ -270,8 +270,7 @@ class Settings(Strict):
     the CRM task closed, webhooks are told. Each live night looks; `0`: never"""
     retention_days: int = 400
     """how long raw events are kept behind their source's newest one. Every live night of `nightly_scores` ends by
-    removing older ones, once their daily usage is kept (for ever); a night on which a definition has errors removes
-    nothing"""
+    removing older ones, once their daily usage is kept (for ever); while a definition has errors, none go"""
     hourly_scores_days: int = Field(default=35, ge=2)
     """how long hourly snapshots are kept; nightly ones are kept for ever"""
     quarantine_days: int = Field(default=90, ge=1)

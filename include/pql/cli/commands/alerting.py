@@ -112,7 +112,7 @@ def _let_go(connection: Connection, run: int | None) -> int:
 
 @app.command()
 def block(
-    account: Annotated[str | None, typer.Argument(help="Account key or name; none: list the blocks")] = None,
+    account: Annotated[str | None, typer.Argument(help="Account key, name or domain; none: list the blocks")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="How long: 30d, 2w; none: until lifted")] = None,
     kind: Annotated[str, typer.Option(help="snooze, not_a_fit or block")] = "",
     reason: Annotated[str, typer.Option(help="Why; kept and shown")] = "",

@@ -129,7 +129,10 @@ def run(
     kind: KindOption = "nightly",
     form: FormatOption = Format.table,
 ) -> None:
-    """What a DAG run does: read every source, evaluate, decide. Nothing is sent before `pql deliver`."""
+    """What a DAG run does: read every source, evaluate, decide. Nothing is sent before `pql deliver`.
+
+    Exit 1 if nothing of a source could be used or a definition has errors: the others were decided all the same.
+    """
     _run(definitions, as_of, kind, form, read=True)
 
 

@@ -10,6 +10,7 @@ import typer
 from pql import pipeline, store
 from pql.cli.app import app, moment_since, now, project
 from pql.cli.output import Format, FormatOption, progress, show
+from pql.destinations.read_back import CANNOT_BE_ASKED
 from pql.store import discrepancies
 
 COLUMNS = ["what", "delivery", "destination", "place", "since", "found_at", "detail"]
@@ -26,8 +27,9 @@ def reconcile(
     """Read back what stands at Slack and HubSpot; list every decision without exactly one effect, and the reverse.
 
     Every live night ends with this. Nothing is sent or put right. What could not be read is said on standard error,
-    and nothing follows from it. Exit 1 if anything differs.
+    and nothing follows from it. Exit 1 if anything differs, or a destination that can be asked could not be read.
     """
+    unread: list[str] = []
     with project() as opened:
         if not stored:
             begin = moment_since(since, opened) if since else None
@@ -35,6 +37,7 @@ def reconcile(
                 done = pipeline.reconcile(opened, clock=now, since=begin)
             for name, why in sorted(done.unchecked.items()):
                 print(f"could not be checked: {name}: {'; '.join(why)}", file=sys.stderr)
+                unread += [name] if set(why) != {CANNOT_BE_ASKED} else []
         with store.reading(opened.engine) as connection:
             found = discrepancies.list_open(connection)
     rows = [
@@ -49,6 +52,7 @@ def reconcile(
         }
         for each in found
     ]
-    show(rows, form, columns=COLUMNS, empty="ledger and destinations agree")
-    if rows:
+    agree = "nothing differs in what could be read" if unread else "ledger and destinations agree"
+    show(rows, form, columns=COLUMNS, empty=agree)
+    if rows or unread:
         raise typer.Exit(1)

@@ -45,8 +45,8 @@ def storms(
     answered: Annotated[int, typer.Option(help="List also those answered in the last so many days")] = 0,
     form: FormatOption = Format.table,
 ) -> None:
-    """List the runs that were stopped because they wanted to tell too many at once, or a source brings too little; look
-    into one, approve or reject it, or send it as one digest.
+    """List the runs that were stopped because they wanted to tell too many at once, or a source brings too little or
+    too much; look into one, approve or reject it, or send it as one digest.
 
     The first answer counts, whether it is given here, in Airflow or on the page.
     """
