@@ -112,7 +112,7 @@ def _spelled(param: Any) -> str:
 
 def _default(param: Any) -> str:
     value = param.default
-    if param.secondary_opts:
+    if param.secondary_opts and value is not None:
         return f"`{(param.opts if value else param.secondary_opts)[0]}`"
     if value is None or value is False or value == "":
         return ""

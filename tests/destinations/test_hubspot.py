@@ -315,7 +315,7 @@ def test_token_refused_in_the_middle(crm, loopback, destination, make_order) -> 
     """A token that expires between two tasks is not mistaken for a task that HubSpot will never take."""
     assert destination.send(make_order("crm_task", options=OPTIONS)).outcome == "delivered"
     expired = loopback.answer({"message": "expired"}, status=401)
-    crm.fail = {"/batch/upsert": [expired], "/tasks/key-2": [expired]}
+    crm.fail = {"/batch/upsert": [expired], "/tasks/batch/read": [expired]}
     assert destination.send(make_order("crm_task", options=OPTIONS, key="key-2")).outcome == "not_sent"
 
 
@@ -339,6 +339,22 @@ def test_row_refused_inside_a_207(crm, loopback, destination, make_order) -> Non
     result = destination.send(make_order("crm_task", options=OPTIONS))
     assert result.outcome == "rejected"
     assert "Property values were not valid" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, "rejected"), (401, "not_sent"), (429, "not_sent"), (503, "not_sent")]
+)
+def test_what_a_batch_made_is_made_whatever_its_neighbour_meets(
+    crm, loopback, destination, make_order, status: int, outcome: str
+) -> None:
+    """A row is refused and HubSpot fails when asked why: the row beside it is there, and is not said not to be."""
+    crm.tasks["key-1"] = {"id": "901", "properties": {}}
+    error = {"category": "VALIDATION_ERROR", "message": "no", "context": {"objectWriteTraceId": ["key-2"]}}
+    made = {"id": "901", "new": True, "objectWriteTraceId": "key-1", "properties": {"pql_delivery_key": "key-1"}}
+    crm.fail["/batch/upsert"] = [loopback.answer({"results": [made], "numErrors": 1, "errors": [error]}, status=207)]
+    crm.fail["/tasks/batch/read"] = [loopback.answer({"results": []}, status=status)] * 9
+    orders = [make_order("crm_task", options=OPTIONS, key=key) for key in ("key-1", "key-2")]
+    assert [each.outcome for each in destination.send_many(orders)] == ["delivered", outcome]
 
 
 def test_lost_answer_is_found_by_its_key(crm, loopback, destination, make_order) -> None:

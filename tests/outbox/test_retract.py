@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time
 from typing import Any
 
@@ -388,3 +389,75 @@ def test_a_storm_counts_accounts_and_no_table(world: Any) -> None:
         (storm,) = storms(conn)
         top = [alert.account_key for alert in contents(conn, run_id).top]
     assert (storm.deliveries, storm.accounts, top) == (3, 2, ["org:2", "org:1"])
+
+
+def test_a_message_that_was_stopped_does_not_stand_for_the_row(world: Any) -> None:
+    """PRODUCT-A5: two messages are about one account, one of them never followed, the other is taken back."""
+    rhythm = Rhythm(digest_at=time(8, 30))
+    digest = {"channel": "#pql", "how": "digest"}
+    world.qualifies("org:1", definition="e", subject="user:1", options=digest, rhythm=rhythm)
+    for account in ("org:1", "org:2"):
+        world.qualifies(account, options=digest, rhythm=rhythm, score=90)
+    world.clock.turn(hours=9)
+    older = world.all()[0]
+
+    def recheck(claim: Any) -> str | None:
+        return "an open deal" if claim.id == older.id else None
+
+    world.deliver(rhythm=rhythm, recheck=recheck)
+    assert world.all()[0].state == "suppressed"
+    taken_back(world, "org:1")
+    world.deliver(rhythm=rhythm)
+    assert edits(world) == [(["org:1", "org:2"], ["org:1"])]
+
+
+def test_a_message_that_left_the_thread_is_still_a_row(world: Any) -> None:
+    """PRODUCT-A5: somebody else owns the account when its own message goes: the table to the first one shows it."""
+    options = {"dm": "owner"}
+    for account in THREE:
+        world.qualifies(account, lane="slack:dm:dana@x.test", options=options)
+    with store.writing(world.engine) as conn:
+        (table,) = outbox.gather(conn, [each.id for each in world.all()], now=world.clock(), title="Many")
+    moved = replace(world.all()[0].alert, owner_email="erik@x.test")
+    asked = list[str]()
+
+    def recheck(claim: Any) -> Any:
+        asked.append(claim.account_key)
+        return moved if claim.account_key == "org:1" and len(asked) > len(THREE) else None
+
+    world.deliver(rhythm=RHYTHM, recheck=recheck)
+    assert [each.thread_of for each in world.all() if each.account_key in THREE] == [None, table, table]
+    taken_back(world, "org:1")
+    world.deliver(rhythm=RHYTHM)
+    assert [struck for _, struck in edits(world)] == [["org:1"]]
+
+
+def test_the_next_edit_makes_up_for_one_that_was_given_up(world: Any) -> None:
+    """PRODUCT-A5: nobody refused it; Slack was down for too long."""
+    listed(world)
+    taken_back(world, "org:1")
+    world.remote.script = ["delivered", Result("rejected", reason="down")]
+    assert world.deliver(rhythm=RHYTHM).states == {"delivered": 1, "dead": 1}
+    taken_back(world, "org:2")
+    world.deliver(rhythm=RHYTHM)
+    assert edits(world)[-1] == (["org:2", "org:3", "org:1"], ["org:2", "org:1"])
+
+
+def test_an_edit_that_is_approved_waits_for_one_on_its_way(world: Any) -> None:
+    """PRODUCT-A6: the newer one was made without it, and would undo it if it landed last."""
+    listed(world)
+    taken_back(world, "org:1", hold=True)
+    taken_back(world, "org:2")
+    world.remote.script = ["delivered", Result("ambiguous", reason="time-out")]
+    world.remote.quiet_s = 120.0
+    world.deliver(rhythm=RHYTHM)
+    with store.writing(world.engine) as conn:
+        outbox.release_held(conn, now=world.clock())
+    world.deliver(rhythm=RHYTHM)
+    first, second = [each for each in world.all() if each.kind == "slack_retract" and "table:" in each.account_key]
+    assert (first.state, second.state) == ("pending", "ambiguous")
+    for _ in range(3):
+        world.clock.turn(minutes=3)
+        world.deliver(rhythm=RHYTHM)
+    assert edits(world)[-1][1] == ["org:2", "org:1"]
+    assert {each.state for each in world.all()} == {"delivered"}

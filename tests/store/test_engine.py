@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from pql import store
 from pql.store.engine import BUSY_TIMEOUT_S
@@ -107,3 +109,26 @@ def test_how_far_a_clock_is_off_the_ledgers(ledger: Engine) -> None:
     an_hour_ahead = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251  # the database's clock is the real one
     expected = timedelta(hours=1) if ledger.dialect.name == "postgresql" else timedelta(0)
     assert abs(store.clock_ahead(ledger, an_hour_ahead) - expected) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("undone", "raises"), [(2, False), (99, True)])
+def test_a_decision_that_a_deadlock_undid_is_made_again(ledger: Engine, undone: int, raises: bool) -> None:
+    """Nothing of the tries before stays; what goes on being undone is an error, and so is anything else at once."""
+
+    class Deadlock(Exception):  # noqa: N818  # as the driver names its own
+        sqlstate = "40P01"
+
+    tries: list[int] = []
+
+    def change(conn: Connection) -> str:
+        conn.execute(counters.insert().values(name="decided", value=len(tries)))
+        tries.append(1)
+        if len(tries) <= undone:
+            raise OperationalError("INSERT", {}, Deadlock())
+        return "done"
+
+    with pytest.raises(OperationalError) if raises else nullcontext():
+        assert store.decided(ledger, change) == "done"
+    with store.reading(ledger) as conn:
+        kept = conn.execute(select(counters.c.value)).scalars().all()
+    assert (kept, len(tries)) == (([], 6) if raises else ([2], 3))

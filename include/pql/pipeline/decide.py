@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -118,8 +119,7 @@ def decide_run(
     doubted = retracting.look_back(project, [(e.definition, e.frame) for e in ordered], as_of) if looks_back else {}
     run = _Run(project, at, as_of, now, kind, tuple(odd), doubted)
     seen, accounts_of = _seen(who), run.foresee(ordered) if known is None else {}
-    with store.deciding(project.engine) as connection:
-        return run.decide(connection, ordered, seen, accounts_of, summary)
+    return store.decided(project.engine, lambda conn: run.decide(conn, ordered, seen, accounts_of, deepcopy(summary)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The ledger: the only state there is. Small, relational, transactional (SQLite or PostgreSQL)."""
 
-from pql.store.engine import clock_ahead, connect, deciding, reading, writing
+from pql.store.engine import clock_ahead, connect, decided, deciding, reading, writing
 from pql.store.schema import is_current, migrate
 
-__all__ = ["clock_ahead", "connect", "deciding", "is_current", "migrate", "reading", "writing"]
+__all__ = ["clock_ahead", "connect", "decided", "deciding", "is_current", "migrate", "reading", "writing"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -14,7 +15,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+T = TypeVar("T")
 BUSY_TIMEOUT_S = 60
+MOST_UNDONE = 5  # deadlocks in a row after which it is no chance any more
 _DECIDING_LOCK = 0x50514C  # "PQL": one number for all, so every deciding transaction meets the same lock
 _READ_ONLY = "pql_read_only"
 
@@ -58,6 +61,22 @@ def deciding(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as conn:
         lock_ledger(conn)
         yield conn
+
+
+def decided(engine: Engine, change: Callable[[Connection], T]) -> T:
+    """Make a change in such a transaction and return its result; again where a deadlock undid it.
+
+    Of a try that was undone nothing may stay anywhere but in the ledger.
+    """
+    for _ in range(MOST_UNDONE):
+        try:
+            with deciding(engine) as conn:
+                return change(conn)
+        except DBAPIError as error:
+            if not was_deadlock(error):
+                raise
+    with deciding(engine) as conn:
+        return change(conn)
 
 
 def lock_ledger(conn: Connection) -> None:

@@ -102,17 +102,19 @@ class HubSpotDestination:
             except (UserError, ValueError) as error:
                 ended[order.key] = Result("rejected", reason=str(error))
         outcomes = self._hubspot.batch_upsert_tasks([task for task, _ in asked.values()])
-        refused = next((each.key for each in outcomes if each.outcome == "rejected"), None)
-        if refused is not None and (trouble := self._trouble(refused)) is not None:
-            return ended | dict.fromkeys(asked, trouble)
-        return ended | {each.key: _task_result(each, asked[each.key][1]) for each in outcomes}
+        ended |= {each.key: _task_result(each, asked[each.key][1]) for each in outcomes}
+        refused = [each.key for each in outcomes if each.outcome == "rejected"]
+        if refused and (trouble := self._trouble(refused)) is not None:
+            ended |= dict.fromkeys(refused, trouble)  # the others ended as they did: some of them are there
+        return ended
 
-    def _trouble(self, key: str) -> Result | None:
+    def _trouble(self, refused: Sequence[str]) -> Result | None:
         """Why the portal refuses everything (a token that is refused is no fault of the task), None if it does not."""
         try:
-            self._hubspot.tasks_by_keys([key])
+            self._hubspot.tasks_by_keys(refused[:1])
         except RemoteError as error:
-            return _failed(error)
+            failed = _failed(error)  # of a question: the tasks were refused, whatever became of it
+            return failed if failed.outcome == "rejected" else replace(failed, outcome="not_sent")
         return None
 
     def _as_task(self, order: Order, owner: str) -> Task:

@@ -137,22 +137,29 @@ def _queue(conn: Connection, row: Row[Any], reason: str, how: _How) -> bool:
 def _strike_out(conn: Connection, rows: Sequence[Row[Any]], how: _How) -> int:
     """Queue an edit of each table that shows any of these, or is about to; how many.
 
-    Tables are locked: one that a worker claims later is made without what was stopped.
+    Tables are locked, all that there are since: one that a worker claims later is made without what was stopped. A
+    message may have left its table's thread since, and is in the table all the same.
     """
-    under: dict[int, list[Row[Any]]] = {}
-    for row in rows:
-        if row.thread_of is not None:
-            under.setdefault(row.thread_of, []).append(row)
+    messages = [row for row in rows if row.kind == "slack"]
+    if not messages:
+        return 0
     columns = deliveries.c
-    may_show = or_(columns.sent_at.is_not(None), columns.state == "claimed")
-    tables = select(deliveries).where(columns.id.in_(sorted(under)), threads.is_table(deliveries), may_show)
+    tables = select(deliveries).where(
+        threads.is_table(deliveries),
+        columns.kind == "slack",
+        columns.destination.in_({row.destination for row in messages}),
+        columns.created_at >= min(row.created_at for row in messages),
+        columns.state.not_in(_OVER),
+    )
     queued = 0
-    for table in conn.execute(tables.where(columns.state.not_in(_OVER)).order_by(columns.id).with_for_update()).all():
-        ids = {row.id for row in under[table.id]}
-        if table.state == "delivered" and not any(ids.intersection(shown) for shown in table.options.get("shows", [])):
-            continue
-        key = key_of("strike out", table.key, *sorted(row.key for row in under[table.id]))
-        queued += _add(conn, table, "slack_retract", key, _WHY, how, {ROWS: sorted(ids)}) is not None
+    for table in conn.execute(tables.order_by(columns.id).with_for_update()).all():
+        shown = {id for row in table.options.get("shows", ()) for id in row}
+        is_made_anew = table.state != "delivered"
+        mine = [row for row in messages if row.id in shown or (is_made_anew and row.thread_of == table.id)]
+        if mine and (table.sent_at is not None or table.state == "claimed"):
+            key = key_of("strike out", table.key, *sorted(row.key for row in mine))
+            only = {ROWS: sorted(row.id for row in mine)}
+            queued += _add(conn, table, "slack_retract", key, _WHY, how, only) is not None
     return queued
 
 

@@ -148,7 +148,7 @@ def waits_for_thread() -> ColumnElement[bool]:
     """Return the condition that what a row follows is not finished yet: the message it answers under or takes back.
 
     A message that is unclear for good is not waited for by what answers under it, but by what would take it back. Of
-    several edits of one table the later waits for the earlier one, so that a slow one does not undo it.
+    several edits of one table one that may be on its way goes first, then the older one: none undoes another.
     """
     parent, original, edit = (deliveries.alias(name) for name in ("parent", "original", "earlier_edit"))
 
@@ -156,10 +156,15 @@ def waits_for_thread() -> ColumnElement[bool]:
         unclear = and_(rows.c.state == "ambiguous", rows.c.attempt > LAST_ATTEMPT)
         return and_(rows.c.state.in_(UNFINISHED), ~unclear)
 
+    def may_be_under_way(rows: FromClause) -> ColumnElement[bool]:
+        return or_(rows.c.sent_at.is_not(None), rows.c.state.in_(("claimed", "sending")))
+
+    theirs, ours = may_be_under_way(edit), may_be_under_way(deliveries)
+    goes_first = or_(and_(theirs, ~ours), and_(or_(theirs, ~ours), edit.c.id < deliveries.c.id))
     return or_(
         exists().where(parent.c.id == deliveries.c.thread_of, is_open(parent)),
         exists().where(original.c.id == deliveries.c.retracts, original.c.state.in_(UNFINISHED)),
-        exists().where(edit.c.retracts == deliveries.c.retracts, edit.c.id < deliveries.c.id, is_open(edit)),
+        exists().where(edit.c.retracts == deliveries.c.retracts, goes_first, is_open(edit)),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine, select
 
 from pql.outbox.queueing.retract import ROWS
+from pql.outbox.queueing.threads import TABLE
 from pql.outbox.sending.claims import UNFINISHED, Claim, as_claim
 from pql.plays.model import load_alert
 from pql.store.engine import reading
@@ -54,30 +55,31 @@ def listed(engine: Engine, table: Claim, check: Check) -> str | Claim:
 def struck_out(conn: Connection, retraction: Claim) -> Claim | str:
     """Return what takes rows of a table back, with all that the table shows then; any other retraction as it is.
 
-    Or why there is nothing to edit: the table does not show them. A row is struck out when everything it stands for
-    was taken back, by this edit or by another one that is not held, rejected or suppressed.
+    Or why there is nothing to edit: the table does not show them. A row is struck out when what it says was taken back,
+    by this edit or another one that nobody holds or refused, and nothing else about its account was said.
     """
-    if ROWS not in retraction.options:
+    if not retraction.account_key.startswith(TABLE):
         return retraction
+    if ROWS not in retraction.options:
+        return "it is not kept any more which rows were taken back"
     columns = deliveries.c
     table = conn.execute(select(columns.alert, columns.options).where(columns.id == retraction.retracts)).one()
     shows: list[list[int]] = table.options.get("shows", [])
     mine = set(retraction.options[ROWS])
     if not any(mine.intersection(row) for row in shows):
         return "the table does not show what is taken back"
-    edits = select(columns.options).where(
-        columns.retracts == retraction.retracts, columns.state.in_((*UNFINISHED, "delivered"))
-    )
-    gone = mine.union(*(options.get(ROWS, ()) for options in conn.execute(edits).scalars()))
-    stands = [next((id for id in row if id not in gone), None) for row in shows]
-    about = [row[0] if id is None else id for row, id in zip(shows, stands, strict=True)]
-    kept = select(columns.id, columns.alert).where(columns.id.in_(about))
-    alerts = {id: load_alert(alert) for id, alert in conn.execute(kept)}
-    listing = Listing(
-        tuple(alerts[id] for id in about),
-        table.options.get("more", 0),
-        frozenset(place for place, id in enumerate(stands) if id is None),
-    )
+    edits = columns.retracts == retraction.retracts, columns.state.not_in(("held", "suppressed"))
+    gone = mine.union(*(said.get(ROWS, ()) for said in conn.execute(select(columns.options).where(*edits)).scalars()))
+    shown = columns.id.in_([id for row in shows for id in row])
+    known = {row.id: row for row in conn.execute(select(columns.id, columns.alert, columns.state).where(shown))}
+
+    def stands(row: list[int]) -> int | None:
+        return next((id for id in row if id not in gone and (id == row[0] or known[id].state == "delivered")), None)
+
+    standing = [stands(row) for row in shows]
+    alerts = (known[row[0] if id is None else id].alert for row, id in zip(shows, standing, strict=True))
+    taken_back = frozenset(place for place, id in enumerate(standing) if id is None)
+    listing = Listing(tuple(map(load_alert, alerts)), table.options.get("more", 0), taken_back)
     return replace(retraction, alert=load_alert(table.alert), listing=listing)
 
 

@@ -10,11 +10,10 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pql.store.engine import was_deadlock, writing
+from pql.store.engine import MOST_UNDONE, was_deadlock, writing
 
 T = TypeVar("T")
 Change = Callable[[Connection], T]
-_MOST_UNDONE = 5  # deadlocks in a row after which it is no chance any more
 
 
 @dataclass(eq=False)
@@ -74,7 +73,7 @@ class Together:
 
     def _made(self, taken: list[_Write]) -> list[Any]:
         """The results of one transaction; made again where the database undid it for another's sake."""
-        for _ in range(_MOST_UNDONE):
+        for _ in range(MOST_UNDONE):
             try:
                 return self._once(taken)
             except DBAPIError as error:

@@ -41,7 +41,10 @@ def sent(conn: Connection, traces: Traces) -> list[tuple[str, str, Mapping[str, 
     rows = [row for _, row in _rows(conn, [deliveries])]
     theirs = {row["id"] for row in rows if _is_theirs(deliveries, row, traces)}
     listed_in = {row["thread_of"] for row in rows if row["id"] in theirs}
-    theirs |= {row["id"] for row in rows if row["id"] in listed_in and row["account_key"].startswith(TABLE)}
+    for row in rows:
+        if row["account_key"].startswith(TABLE):
+            shown = {id for place in row["options"].get("shows", ()) for id in place}
+            theirs |= {row["id"]} if row["id"] in listed_in or shown & theirs else set()
     named = (row for row in rows if row["id"] in theirs or scrub.changes(deliveries, row))
     return [(row["destination"], row["kind"], row["receipt"]) for row in named if row["receipt"]]
 
