@@ -115,7 +115,7 @@ def test_how_far_a_clock_is_off_the_ledgers(ledger: Engine) -> None:
 def test_a_decision_that_a_deadlock_undid_is_made_again(ledger: Engine, undone: int, raises: bool) -> None:
     """Nothing of the tries before stays; what goes on being undone is an error, and so is anything else at once."""
 
-    class Deadlock(Exception):  # noqa: N818  # as the driver names its own
+    class Deadlock(Exception):  # as the driver names its own
         sqlstate = "40P01"
 
     tries: list[int] = []
