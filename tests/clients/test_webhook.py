@@ -75,7 +75,14 @@ def test_any_key_becomes_a_fit_id(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(410, "rejected"), (400, "not_sent"), (404, "not_sent"), (429, "not_sent"), (500, "ambiguous"), (503, "not_sent")],
+    [
+        (410, "rejected"),
+        (400, "not_sent"),
+        (404, "not_sent"),
+        (429, "not_sent"),
+        (500, "ambiguous"),
+        (503, "ambiguous"),
+    ],
 )
 def test_what_a_refusal_means(loopback, status: int, outcome: str) -> None:
     """410 ends it, a server that breaks may have acted, the rest is tried again; neither path nor secret shows."""

@@ -13,6 +13,7 @@ import pytest
     ("path", "fault", "more", "then"),
     [
         ("tasks/batch/upsert", "error", {"acts": True}, "ambiguous"),  # the answer is lost before it was linked
+        ("tasks/batch/upsert", "unavailable", {"acts": True}, "ambiguous"),  # a 503 of something that lost the answer
         ("associate/default", "rate_limited", {"times": None}, "pending"),  # it cannot be linked for a while
     ],
 )

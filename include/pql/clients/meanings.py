@@ -151,13 +151,13 @@ _HTTP: _Rows = (  # HubSpot; Mixpanel, of which nothing is written, is read with
             "Too many requests; it is tried again later.", "rate_limited"),
     Meaning("http", "477", "not_sent", "the portal is being moved between data centres (up to a day)", "", "server"),
     Meaning("http", "4xx", "rejected", "any other refusal: the same request is refused again"),
-    Meaning("http", "503", "not_sent", "temporarily unavailable: not taken on", "", "server"),
     Meaning("http", "521", "not_sent", "the edge could not connect to HubSpot", "", "server"),
     Meaning("http", "523", "not_sent", "the edge could not reach HubSpot", "", "server"),
     Meaning("http", "525", "not_sent", "the edge found no TLS with HubSpot", "", "server"),
     Meaning("http", "526", "not_sent", "the edge did not trust HubSpot's certificate", "", "server"),
-    Meaning("http", "5xx", "ambiguous", "it broke or took too long (500, 502, 504, 522, 524) and may have acted", "",
-            "server"),
+    # 503 says that it was not taken on, but something between may say so of an answer that it lost
+    Meaning("http", "5xx", "ambiguous", "it broke or took too long (500, 502, 503, 504, 522): it may have acted",
+            "", "server"),
     Meaning("http", "*", "ambiguous", "no status one knows", "", "server"),
 )  # fmt: skip
 
@@ -183,7 +183,6 @@ _WEBHOOK: _Rows = (
             "it wants no more webhooks; remove it from the plays"),
     Meaning("webhook", "429", "not_sent", "too fast", kind="rate_limited"),
     Meaning("webhook", "4xx", "not_sent", "a failure by the standard: the receiver may be mended within a day"),
-    Meaning("webhook", "503", "not_sent", "not taken on", kind="server"),
     Meaning("webhook", "5xx", "ambiguous", "it may have acted; the same webhook-id is sent again", kind="server"),
     Meaning("webhook", "*", "ambiguous", "no status one knows; the same webhook-id is sent again", kind="server"),
     Meaning("webhook", "AddressRefusedError", "rejected", "an address that must not be called (private, metadata)"),
@@ -231,7 +230,7 @@ def of_http(status: int) -> Meaning:
     """What a status of HubSpot's means for what was being written.
 
     >>> of_http(418).outcome, of_http(502).outcome, of_http(503).outcome, of_http(477).wait
-    ('rejected', 'ambiguous', 'not_sent', 'schedule')
+    ('rejected', 'ambiguous', 'ambiguous', 'schedule')
     """
     return _of_status("http", status)
 
