@@ -97,16 +97,14 @@ def test_who_could_not_be_foreseen_is_told_of_in_full(story, monkeypatch):
     story.happens("ada", *days_before(NIGHT, 3, 2, 1))
     story.run("nightly", T0)
     story.do(lambda c: blocks.block(c, "user:ada", "block", reason="", origin="cli", now=T0))
-    deciding = store.deciding
+    decided = store.decided
 
-    @contextmanager
-    def late(engine):
+    def late(engine, change):
         with store.writing(engine) as connection:
             blocks.lift(connection, "user:ada", now=NIGHT)
-        with deciding(engine) as connection:
-            yield connection
+        return decided(engine, change)
 
-    monkeypatch.setattr(store, "deciding", late)
+    monkeypatch.setattr(store, "decided", late)
     assert story.run("nightly", NIGHT)["announced"] == 1
     assert champions(story)["user:ada"][0]["name"] == "ada"
 
