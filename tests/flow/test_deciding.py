@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 from tests.flow.conftest import DAY, HABIT, HOUR, T0, another, days_before
@@ -41,22 +41,23 @@ class Watch:
 def watch(monkeypatch):
     """Counts uses of the lake before and inside deciding transactions."""
     noted = Watch()
-    deciding, connect, read_scores = store.deciding, Lake.connect, Lake.read_scores
+    decided, connect, read_scores = store.decided, Lake.connect, Lake.read_scores
 
-    @contextmanager
-    def locked(engine):
-        with deciding(engine) as connection:
+    def locked(engine, change):
+        def watched(connection):
             noted.is_locked = True
             try:
-                yield connection
+                return change(connection)
             finally:
                 noted.is_locked = False
+
+        return decided(engine, watched)
 
     def reading(lake, *key):
         noted.touch()
         return read_scores(lake, *key)
 
-    monkeypatch.setattr(store, "deciding", locked)
+    monkeypatch.setattr(store, "decided", locked)
     monkeypatch.setattr(Lake, "connect", lambda lake: Watched(connect(lake), noted))
     monkeypatch.setattr(Lake, "read_scores", reading)
     return noted
