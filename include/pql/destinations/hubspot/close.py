@@ -9,11 +9,11 @@ from urllib.parse import quote
 from pql.clients.http import RemoteError
 from pql.clients.hubspot import HubSpot
 from pql.destinations import words
+from pql.destinations.hubspot.objects import TEXT_LIMIT
 from pql.types import Order, Result
 
 KIND = "crm_task_close"
 _DONE = "COMPLETED"
-_BODY_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
 _REASON_LIMIT = 500
 
 
@@ -58,7 +58,7 @@ def _is_done(task: Mapping[str, str]) -> bool:
 def _closed(task: Mapping[str, str], order: Order) -> dict[str, str]:
     why = html.escape(words.one_line(order.options.get("reason") or "by corrected data")[:_REASON_LIMIT])
     body = f"<strong>No longer qualified</strong>: {why}<br>{task.get('hs_task_body', '')}"
-    return {"hs_task_status": _DONE, "hs_task_body": body[:_BODY_LIMIT]}
+    return {"hs_task_status": _DONE, "hs_task_body": body[:TEXT_LIMIT]}
 
 
 def _receipt(task: Mapping[str, str] | None) -> Result:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 
 from pql.destinations import words
+from pql.destinations.hubspot.objects import TEXT_LIMIT
 from pql.types import Alert, Order
 
 _SUBJECT_LIMIT = 250
-_TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
 
 
 def subject(order: Order) -> str:
@@ -37,7 +37,7 @@ def task_body(alert: Alert, own: str = "") -> str:
     if alert.next_step:
         lines.append(f"<strong>Next</strong> {_html(alert.next_step)}")
     lines += [_html(flag) for flag in words.flags(alert)]
-    return "<br>".join(_within(lines, _TEXT_LIMIT))
+    return "<br>".join(_within(lines, TEXT_LIMIT))
 
 
 def _within(lines: list[str], limit: int) -> list[str]:

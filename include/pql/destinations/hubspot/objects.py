@@ -1,4 +1,4 @@
-"""Which of HubSpot's objects an account's record is: an alert in, `companies` or `contacts` out."""
+"""HubSpot's objects: an alert in, which one its record is (`companies` or `contacts`) out; how much text fits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 from pql.types import Alert
 
 Records = Literal["companies", "contacts"]
+TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
 RECORDS: tuple[Records, ...] = ("companies", "contacts")
 
 

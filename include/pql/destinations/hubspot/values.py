@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime
 
 from pql.clients.hubspot_records import PropertyType
+from pql.destinations.hubspot.objects import TEXT_LIMIT
 
-_TEXT_LIMIT = 60_000  # HubSpot holds 65,536 characters in a property
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -25,7 +25,7 @@ def written(value: object) -> str:
         return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)[:_TEXT_LIMIT]
+    return str(value)[:TEXT_LIMIT]
 
 
 def type_of(value: object) -> PropertyType:
