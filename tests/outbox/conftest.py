@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 
 from pql import outbox, store
 from pql.outbox import Claim, DeliverReport, Delivery, Queued
+from pql.outbox.queueing.retract import TakenBack, retract
 from pql.plays.model import Cause, Intent, Merged
 from pql.qualification.model import Closed, Decisions, Opened
 from pql.store import decisions, runs
@@ -19,6 +20,7 @@ from pql.store.tables import deliveries
 from pql.types import Alert, Order, Pace, Result
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
+WHY = "by corrected data it did not qualify"
 
 
 @dataclass
@@ -212,3 +214,16 @@ def world_on() -> type[World]:
 @pytest.fixture
 def merge_of() -> Callable[..., Merged]:
     return merged
+
+
+def taken_back(world: Any, *subjects: str, **options: Any) -> TakenBack:
+    """The stays of these subjects end as retracted, and what announced them is taken back."""
+    for subject in subjects:
+        world.closes(subject, "retracted")
+    return again(world, *subjects, **options)
+
+
+def again(world: Any, *subjects: str, **options: Any) -> TakenBack:
+    with store.deciding(world.engine) as conn:
+        why = {world.episodes[subject]: WHY for subject in subjects}
+        return retract(conn, why, run_id=None, now=world.clock(), **options)
