@@ -51,9 +51,11 @@ def _picture(page: Page, name: str) -> None:
 def _fill(dialog: Locator, moment: datetime) -> None:
     """Write the moment into the first date field that is still empty, as one types it."""
     dialog.get_by_text("Select date and time").first.click()
-    dialog.page.get_by_placeholder("YYYY/MM/DD").fill(f"{moment:%Y/%m/%d}")
-    dialog.page.get_by_placeholder("HH:mm").fill(f"{moment:%H:%M}")
+    date, hour = dialog.page.get_by_placeholder("YYYY/MM/DD"), dialog.page.get_by_placeholder("HH:mm")
+    date.fill(f"{moment:%Y/%m/%d}")
+    hour.fill(f"{moment:%H:%M}")
     dialog.get_by_text("Date Range").click()
+    expect(date).to_have_count(0)  # it closes slowly, and the next one would open beside it
 
 
 def _start_backfill(page: Page) -> None:

@@ -112,7 +112,7 @@ def test_ninety_days_backfilled_again_change_nothing(quarter: tuple[LocalAirflow
     airflow.unpause("nightly_scores")
     airflow.wait_for_runs("nightly_scores", RUN_BEFORE, 600)
     _wait_until(lambda: _backfilled(airflow), 120)  # Airflow notes that some time after the last run
-    airflow.call("PATCH", "/dags/nightly_scores", json={"is_paused": True})
+    airflow.pause("nightly_scores")
     before = told(airflow, sandbox)
     assert len(before.effects) > 10
     began = time.monotonic()

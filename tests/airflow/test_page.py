@@ -46,8 +46,7 @@ def paths(airflow: LocalAirflow) -> Iterator[Paths]:
     )
     were_running = [dag for dag in DAGS if not airflow.call("GET", f"/dags/{dag}")["is_paused"]]
     for dag in were_running:
-        airflow.call("PATCH", f"/dags/{dag}", json={"is_paused": True})
-        airflow.wait_for_runs(dag, 0)
+        airflow.pause(dag)
     with opened(found, from_environment(airflow.environment)) as project:
         with store.writing(project.engine) as connection:
             for table in reversed(metadata.sorted_tables):

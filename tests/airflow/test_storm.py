@@ -33,8 +33,7 @@ def world(airflow: LocalAirflow) -> Iterator[World]:
     """Airflow's ledger, emptied before and after; what becomes due stays due, since nothing delivers meanwhile."""
     was_running = not airflow.call("GET", "/dags/deliver")["is_paused"]
     if was_running:
-        airflow.call("PATCH", "/dags/deliver", json={"is_paused": True})
-        airflow.wait_for_runs("deliver", 0)
+        airflow.pause("deliver")
     engine = store.connect(airflow.environment["PQL_LEDGER"])
     _empty(engine)
     yield World(engine)

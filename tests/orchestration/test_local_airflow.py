@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from pql.orchestration.local_airflow import LocalAirflow, free_port
 
@@ -49,3 +51,23 @@ def test_no_secret_of_this_machine_reaches_it(tmp_path: Path) -> None:
     assert airflow.env["PQL_LAKE"] == "here"
     assert airflow.env["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert airflow.env["AIRFLOW__API_AUTH__JWT_SECRET"] == airflow.env["AIRFLOW__API_AUTH__JWT_SECRET"] != ""
+
+
+def test_a_dag_is_paused_between_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that begins just as its DAG is paused would never end: it is let through first."""
+    state = {"paused": False, "run": "success", "starts": 1}
+
+    def call(method: str, path: str, **given: Any) -> dict[str, Any]:
+        if method == "GET":
+            if not state["paused"]:  # only then does Airflow go on with it
+                state["run"] = "success"
+            return {"dag_runs": [{"state": state["run"]}]}
+        state["paused"] = given["json"]["is_paused"]
+        if state["paused"] and state["starts"]:
+            state.update(run="running", starts=0)
+        return {}
+
+    airflow = LocalAirflow(home=tmp_path, environment={})
+    monkeypatch.setattr(airflow, "call", call)
+    airflow.pause("deliver")
+    assert state == {"paused": True, "run": "success", "starts": 0}

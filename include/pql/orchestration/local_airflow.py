@@ -253,7 +253,19 @@ class LocalAirflow:
         self._wait_until(known, seconds, f"DAGs {sorted(wanted)} did not appear")
 
     def unpause(self, dag_id: str) -> None:
-        self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+        self._set_paused(dag_id, False)
+
+    def pause(self, dag_id: str) -> None:
+        """Pause a DAG between two of its runs: of a paused one Airflow leaves a run that is under way where it is."""
+        self.wait_for_runs(dag_id, 0)
+        self._set_paused(dag_id, True)
+        while not self._all_ended(dag_id):  # one began meanwhile
+            self.unpause(dag_id)
+            self.wait_for_runs(dag_id, 0)
+            self._set_paused(dag_id, True)
+
+    def _set_paused(self, dag_id: str, paused: bool) -> None:
+        self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """All runs of a DAG, oldest interval first."""
@@ -265,11 +277,14 @@ class LocalAirflow:
 
         def ended() -> bool:
             self._check_alive()
-            runs = self.runs(dag_id)
-            return len(runs) >= number and all(run["state"] in TERMINAL for run in runs)
+            return self._all_ended(dag_id, number)
 
         self._wait_until(ended, seconds, f"{number} runs of {dag_id} did not end")
         return self.runs(dag_id)
+
+    def _all_ended(self, dag_id: str, number: int = 0) -> bool:
+        runs = self.runs(dag_id)
+        return len(runs) >= number and all(run["state"] in TERMINAL for run in runs)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run by hand; its id."""
