@@ -7,17 +7,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import psutil
 import requests
 
+from pql.orchestration.airflow_rest import AirflowRest
 from pql.pipeline.project import ROOT
 
 PREPARE = ("python", "-m", "pql.orchestration.init", "--airflow")
@@ -26,8 +25,6 @@ SERVICES: Mapping[str, Sequence[str]] = {
     "dag-processor": ("airflow", "dag-processor"),
     "api-server": ("airflow", "api-server"),
 }
-TERMINAL = ("success", "failed")
-BACKFILL_ATTEMPTS = 20
 PATIENCE_S = 5.0  # then killed: what a task had under way is looked up by the next run
 
 
@@ -59,11 +56,8 @@ def _program(words: Sequence[str]) -> list[str]:
 
 
 @dataclass
-class LocalAirflow:
-    """Airflow's home and the extra environment its processes get; a context manager that leaves nothing behind.
-
-    Everybody who calls is an admin, unless `login` (name and password) says who calls.
-    """
+class LocalAirflow(AirflowRest):
+    """Airflow's home and the extra environment its processes get; a context manager that leaves nothing behind."""
 
     home: Path
     environment: Mapping[str, str]
@@ -73,11 +67,14 @@ class LocalAirflow:
     services: Mapping[str, Sequence[str]] = field(default_factory=lambda: SERVICES)
     login: tuple[str, str] | None = None
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    _token: str = ""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def logs(self) -> str:
+        return f"in {self.home}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -135,7 +132,7 @@ class LocalAirflow:
         for service in self.services:
             self.start(service)
         try:
-            self._wait_until(self._ready, 120, "Airflow did not come up")
+            self.wait_until(self._ready, 120, "Airflow did not come up")
         except BaseException:
             self.stop()
             raise
@@ -196,123 +193,16 @@ class LocalAirflow:
         return done.stdout
 
     def _ready(self) -> bool:
-        self._check_alive()
+        self.check_alive()
         try:
             health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
         except (requests.RequestException, ValueError):
             return False
         return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
+        """Raise RuntimeError with the end of its log if a service has ended."""
         for service, process in self._processes.items():
             if process.poll() is not None:
                 tail = (self.home / f"{service}.log").read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{service} ended with {process.returncode}:\n{tail}")
-
-    def _wait_until(self, true: Callable[[], bool], seconds: float, otherwise: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{otherwise} within {seconds:.0f} s; logs are in {self.home}")
-            time.sleep(0.4)
-
-    def _log_in(self) -> str:
-        address = f"{self.url}/auth/token"
-        if self.login is None:
-            answer = requests.get(address, timeout=30)
-        else:
-            name, password = self.login
-            answer = requests.post(address, json={"username": name, "password": password}, timeout=30)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
-
-    # --- its REST API -------------------------------------------------------------------------------------------
-
-    def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One call of Airflow's REST API; raises requests.HTTPError with the body in its message."""
-        self._token = self._token or self._log_in()
-        answer = requests.request(
-            method,
-            f"{self.url}/api/v2{path}",
-            headers={"Authorization": f"Bearer {self._token}"},
-            timeout=60,
-            **arguments,
-        )
-        if not answer.ok:
-            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
-        return answer.json() if answer.content else None
-
-    def wait_for_dags(self, *dag_ids: str, seconds: float = 120) -> None:
-        """Wait until the DAG processor has read these DAGs."""
-        wanted = set(dag_ids)
-
-        def known() -> bool:
-            self._check_alive()
-            return wanted <= {d["dag_id"] for d in self.call("GET", "/dags")["dags"]}
-
-        self._wait_until(known, seconds, f"DAGs {sorted(wanted)} did not appear")
-
-    def unpause(self, dag_id: str) -> None:
-        self._set_paused(dag_id, False)
-
-    def pause(self, dag_id: str) -> None:
-        """Pause a DAG between two of its runs: of a paused one Airflow leaves a run that is under way where it is."""
-        self.wait_for_runs(dag_id, 0)
-        self._set_paused(dag_id, True)
-        while not self._all_ended(dag_id):  # one began meanwhile
-            self.unpause(dag_id)
-            self.wait_for_runs(dag_id, 0)
-            self._set_paused(dag_id, True)
-
-    def _set_paused(self, dag_id: str, paused: bool) -> None:
-        self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
-
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """All runs of a DAG, oldest interval first."""
-        answer = self.call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 1000, "order_by": "run_after"})
-        return list(answer["dag_runs"])
-
-    def wait_for_runs(self, dag_id: str, number: int, seconds: float = 300) -> list[dict[str, Any]]:
-        """Wait until at least `number` runs of the DAG have ended and none is under way; return all of them."""
-
-        def ended() -> bool:
-            self._check_alive()
-            return self._all_ended(dag_id, number)
-
-        self._wait_until(ended, seconds, f"{number} runs of {dag_id} did not end")
-        return self.runs(dag_id)
-
-    def _all_ended(self, dag_id: str, number: int = 0) -> bool:
-        runs = self.runs(dag_id)
-        return len(runs) >= number and all(run["state"] in TERMINAL for run in runs)
-
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run by hand; its id."""
-        body = {"logical_date": None, "conf": dict(conf or {})}
-        return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task of a run returned."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self.call("GET", path, params={"deserialize": "false", "stringify": "false"})["value"]
-
-    def backfill(self, dag_id: str, first: str, last: str, *, reprocess: str = "completed", active: int = 4) -> int:
-        """Start a backfill as the UI does; the id. On SQLite Airflow answers 503 while its scheduler writes."""
-        body = {
-            "dag_id": dag_id,
-            "from_date": first,
-            "to_date": last,
-            "reprocess_behavior": reprocess,
-            "max_active_runs": active,
-            "run_backwards": False,
-            "dag_run_conf": {},
-        }
-        for attempt in range(1, BACKFILL_ATTEMPTS + 1):
-            try:
-                return int(self.call("POST", "/backfills", json=body)["id"])
-            except requests.HTTPError as error:
-                locked = error.response is not None and error.response.status_code == requests.codes.unavailable
-                if not locked or attempt == BACKFILL_ATTEMPTS:
-                    raise
-                time.sleep(1)
-        raise AssertionError("unreachable")
