@@ -65,6 +65,7 @@ def test_a_wrong_definition(typed):
     ran = typed("run", "-f", "json")
     (summary,) = json.loads(ran.out)
     assert summary["evaluated"] == 2
+    assert "habit.yaml:8: " in typed.story.ledger()["runs"][-1]["summary"]["unusable_files"]["habit.yaml"]
     assert "habit.yaml:8" in ran.err
     assert ran.code == 1
 

@@ -316,3 +316,21 @@ def test_a_source_that_brings_little_and_then_nothing_is_not_well_again(
     notices.watch({"live": True, "sources": [fresh], "drops": {"product": "product brought 3 events"}, "surges": {}})
     notices.watch({"live": True, "sources": [fresh | stopped], "drops": {}, "surges": {}})
     assert [line.split(":")[1] for line in told(loopback)] == ["chart_with_downwards_trend"]
+
+
+def test_a_definition_with_errors_is_told_and_that_it_has_none_any_more(
+    slack: Callable[[bool], None], loopback: Any, tmp_path: Path
+) -> None:
+    """Runs go on without it and stay green, so nothing else would say it: once with its first error, once when over."""
+    file = tmp_path / "definitions" / "habit.yaml"
+    file.parent.mkdir()
+    file.write_text("definition: habit\ncritera: {}\n")
+    notices.watch()
+    notices.watch()
+    file.unlink()
+    notices.watch()
+    notices.watch()
+    failed, over = told(loopback)
+    assert failed.startswith(":warning: `habit.yaml` has errors, so what it defines is left out of every run: /")
+    assert f"{file}:" in failed
+    assert over == ":white_check_mark: `habit.yaml` has no errors any more."

@@ -91,12 +91,14 @@ def test_a_definition_untouched_for_a_quarter_asks_for_a_review(site: Site) -> N
 
 
 def test_a_wrong_definition_is_named_and_leaves_the_others(site: Site) -> None:
-    """With file and line, escaped; the accounts of the others are still there."""
+    """On every page, with file and line, escaped; the accounts of the others are still there."""
     wrong = "definition: wrong\ncriteria: {value: {<b>lively</b>: {min: 1}}}\n"
     (site.folder / "definitions" / "wrong.yaml").write_text(wrong)
-    html = site.html("/definitions")
-    assert "wrong.yaml:2" in html
-    assert "<b>lively</b>" not in html
+    for path in ("/definitions", "/", "/deliveries", "/openings"):
+        html = site.html(path)
+        assert html.count("wrong.yaml:2") == 1
+        assert "left out of every run until put right" in html
+        assert "<b>lively</b>" not in html
     assert "New &amp; Co" in site.html()
 
 

@@ -104,9 +104,8 @@ def decide_run(
     live = as_of >= now - project.horizon
     with store.reading(project.engine) as connection:
         fresh = freshness(connection, project.settings, now=now) if reports else ()
-    summary = empty_summary(
-        reports, as_of=as_of, kind=kind, live=live, passed_over=passed_over or {}, fresh=fresh, odd=odd
-    )
+    about = {"passed_over": passed_over or {}, "unusable_files": project.unusable_files}
+    summary = empty_summary(reports, as_of=as_of, kind=kind, live=live, fresh=fresh, odd=odd, **about)
     frames = {e.definition.id: (e.frame, e.would_have_announced) for e in evaluated}
     count_evaluated(summary, frames, [e.definition.id for e in evaluated if e.definition.status == "live"])
     if not live:

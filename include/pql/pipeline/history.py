@@ -31,7 +31,7 @@ def score_panel(
     chosen = [project.definition(name) for name in definitions]
     chosen = chosen or [d for d in project.definitions if d.status != "retired"]
     if not chosen:
-        broken = "\n".join(str(p) for p in project.problems if p.level == "error")
+        broken = "\n".join(map(str, project.errors))
         raise UserError(f"There is no definition to score in {project.paths.definitions}.\n{broken}".strip())
     with closing(project.lake.connect()) as lake:
         if project.lake.history_start(lake) is None:

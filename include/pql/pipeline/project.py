@@ -55,18 +55,27 @@ class Project:
         return tuple(d for d in self.definitions if d.status == "live")
 
     @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What keeps definition files out of every run."""
+        return tuple(problem for problem in self.problems if problem.level == "error")
+
+    @property
     def is_any_unreadable(self) -> bool:
         """Whether a definition file has errors, so that a definition one looks for may be in it."""
-        return any(problem.level == "error" for problem in self.problems)
+        return bool(self.errors)
+
+    @property
+    def unusable_files(self) -> dict[str, str]:
+        """The first error of each definition file that has any, by the file's name."""
+        return {Path(problem.path).name: str(problem) for problem in reversed(self.errors)}
 
     def definition(self, id: str) -> Definition:
         """The definition of that id; UserError names those there are, or what is wrong with its file."""
         for candidate in self.definitions:
             if candidate.id == id:
                 return candidate
-        broken = [str(p) for p in self.problems if p.level == "error"]
         known = ", ".join(d.id for d in self.definitions) or "none"
-        detail = "\n".join(["", "Files with errors:", *broken]) if broken else ""
+        detail = "\n".join(["", "Files with errors:", *map(str, self.errors)]) if self.errors else ""
         raise UserError(f"There is no definition `{id}` in {self.paths.definitions} (there are: {known}).{detail}")
 
     def close(self) -> None:

@@ -138,7 +138,7 @@ class _Entry:
     def __init__(self, project: Project) -> None:
         self._definitions = {d.id: d for d in project.definitions}
         self._own_domains = tuple(project.settings.own_domains)
-        self._broken = next((str(p) for p in project.problems if p.level == "error"), "")
+        self._broken = next(map(str, project.errors), "")
 
     def objection(self, claim: Claim, domain: str = "", values: Values | None = None) -> str:
         """Why it may not, "" if it may; `domain` and `values` are what the CRM says, if it was asked.

@@ -22,12 +22,14 @@ def empty_summary(
     kind: str,
     live: bool,
     passed_over: Mapping[str, str],
+    unusable_files: Mapping[str, str],
     fresh: Sequence[Freshness] = (),
     odd: Sequence[Unusual] = (),
 ) -> dict[str, Any]:
     """The summary before anything is evaluated or decided; `passed_over` says why a definition is not decided.
 
-    `sources` says of each how fresh it is at the run's `now` and what this run read of it.
+    `sources` says of each how fresh it is at the run's `now` and what this run read of it; `unusable_files` says of
+    each definition file that was left out what is wrong.
     """
     counts = {r["source"]: {name: r[name] for name in COUNTED if name in r} for r in reports}
     return {
@@ -50,6 +52,7 @@ def empty_summary(
         "held": 0,
         "held_because": [],
         "would_have_announced": 0,
+        "unusable_files": dict(unusable_files),
         "by_definition": {name: {"decided_nothing": why} for name, why in passed_over.items()},
     }
 

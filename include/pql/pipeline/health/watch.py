@@ -37,12 +37,14 @@ class Condition:
 
 
 def conditions(project: Project, *, now: datetime) -> list[Condition]:
-    """Sources late or quarantined, destinations with deliveries given up, held or unclear ones; what is well, too."""
+    """Sources late or quarantined, destinations with deliveries given up, definition files with errors, deliveries
+    held or unclear; what is well, too."""
     with store.reading(project.engine) as connection:
         fresh = freshness(connection, project.settings, now=now)
         found = [_late(each) for each in fresh if each.late_after is not None and each.age is not None]
         found += [_quarantined(each, project.settings.quarantine_pct) for each in fresh if each.read >= ENOUGH]
         found += _given_up(connection, list(project.settings.destinations), now)
+        found += _unusable_files(connection, project)
         return [*found, *_storms(connection), _unclear(connection)]
 
 
@@ -105,6 +107,22 @@ def _given_up(conn: Connection, destinations: list[str], now: datetime) -> Itera
             "Repair what it names, then `pql deliveries --state dead` and `pql deliveries retry`."
         )
         yield Condition(f"destination:{name}", "failed", text)
+
+
+def _unusable_files(conn: Connection, project: Project) -> Iterator[Condition]:
+    """Each definition file that every run leaves out; and once more each of which ops still think so."""
+    errors = {f"definition:{file}": error for file, error in project.unusable_files.items()}
+    for name, error in errors.items():
+        file = name.removeprefix("definition:")
+        text = (
+            f":warning: `{file}` has errors, so what it defines is left out of every run: {error[:300]}\n"
+            "`pql check` lists all of them. The first run after it is put right decides what happened meanwhile."
+        )
+        yield Condition(name, "failed", text)
+    for name, state in told(conn).items():
+        if name.startswith("definition:") and state == "failed" and name not in errors:
+            file = name.removeprefix("definition:")
+            yield Condition(name, "ok", f":white_check_mark: `{file}` has no errors any more.")
 
 
 def _storms(conn: Connection) -> Iterator[Condition]:
