@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any
 
 import pandas as pd
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from pql import features, store
 from pql.definition.model import Definition
 from pql.destinations.words import count, one_line
-from pql.located_yaml import did_you_mean, quoted
+from pql.located_yaml import quoted
 from pql.pipeline.history import history_start
 from pql.pipeline.project import Project
 from pql.pipeline.snapshots import panel
@@ -24,6 +28,11 @@ from pql.types import UserError
 MOST_OFFERED = 5  # names, where many begin alike
 LEAST_HELD = 3  # letters, to look for inside of names
 MOST_TOLD_APART = 10  # accounts of one name
+ALIKE = 0.6  # of 1: a name with a slip in it
+_ENDING = re.compile(  # of companies' names: who shares one is not alike
+    r"(?:[\s,]+(?:ab|ag|bv|co|company|corp|corporation|gmbh|group|holding|inc|incorporated|kg|labs|limited|llc|ltd|nv"
+    r"|oy|plc|pty|sa|sarl|sas|se|spa|srl)\.?)+$"
+)
 
 
 def account_key(project: Project, wanted: str, *, now: datetime) -> str:
@@ -81,13 +90,21 @@ def _nobody(project: Project, wanted: str, now: datetime) -> str:
     return f"{told}. Give its key (`pql score` prints them), its name or its domain."
 
 
+@dataclass(frozen=True)
+class _Announced:
+    """The newest stay of which somebody was told, with the score it began with."""
+
+    at: datetime
+    score: int
+    definition: str
+
+
 def _told_apart(project: Project, rows: pd.DataFrame, wanted: str) -> Iterator[str]:
     """Accounts of one name or domain, a line each: its key and whatever tells it from the others."""
     one_each = rows.sort_values("score", ascending=False, kind="stable").drop_duplicates("account_key")
     yield f"{quoted(wanted)} may be any of {count(len(one_each), 'account')}: name one by its key."
     announced = _announced(project, list(one_each["account_key"]))
     for _, row in one_each.head(MOST_TOLD_APART).iterrows():
-        said = announced.get(row["account_key"])
         parts = [
             *(
                 one_line(row[c])
@@ -95,24 +112,30 @@ def _told_apart(project: Project, rows: pd.DataFrame, wanted: str) -> Iterator[s
                 if c in row and pd.notna(row[c]) and row[c] != ""
             ),
             *([count(int(row["attr.employees"]), "employee")] if pd.notna(row.get("attr.employees")) else []),
-            f"score {int(row['score'])}",
-            f"announced on {said.astimezone(project.zone):%Y-%m-%d}" if said else "not announced",
+            _standing(project, row, announced.get(row["account_key"])),
         ]
         yield f"  {one_line(row['account_key'])}  {' · '.join(parts)}"
     if len(one_each) > MOST_TOLD_APART:
         yield f"  … and {len(one_each) - MOST_TOLD_APART} more"
 
 
-def _announced(project: Project, accounts: Sequence[str]) -> dict[str, datetime]:
-    """When the newest stay began of which somebody was told, of those accounts that had one."""
+def _standing(project: Project, row: pd.Series[Any], told: _Announced | None) -> str:
+    """A score with the definition that gave it: the one which announced the account may not be the first."""
+    if told is None:
+        return f"score {int(row['score'])} by {_first(project).id} · not announced"
+    return f"announced on {told.at.astimezone(project.zone):%Y-%m-%d} with score {told.score} by {told.definition}"
+
+
+def _announced(project: Project, accounts: Sequence[str]) -> dict[str, _Announced]:
+    """The newest announcement of those accounts that had one, of several at once that of the highest score."""
     stay = episodes.c
     query = (
-        select(stay.account_key, func.max(stay.opened_as_of))
+        select(stay.account_key, stay.opened_as_of, stay.score, stay.definition)
         .where(stay.account_key.in_(accounts), or_(stay.silent_reason.is_(None), stay.released_at.is_not(None)))
-        .group_by(stay.account_key)
+        .order_by(stay.opened_as_of, stay.score, stay.id)
     )
     with store.reading(project.engine) as connection:
-        return {key: to_aware(at) for key, at in connection.execute(query)}
+        return {key: _Announced(to_aware(at), *more) for key, at, *more in connection.execute(query)}
 
 
 def _nearly(rows: pd.DataFrame, wanted: str) -> str:
@@ -125,8 +148,30 @@ def _nearly(rows: pd.DataFrame, wanted: str) -> str:
     if begun:
         more = f" … ({len(begun) - MOST_OFFERED} more)" if len(begun) > MOST_OFFERED else ""
         return f" Did you mean {' or '.join(map(quoted, begun[:MOST_OFFERED]))}{more}?"
-    hint = did_you_mean(wanted, names, list_all=False)
-    return f" {hint[0].upper()}{hint[1:]}" if hint else ""
+    alike = _alike(wanted, names)
+    return f" Did you mean {quoted(alike)}?" if alike else ""
+
+
+def _alike(wanted: str, names: Sequence[str]) -> str | None:
+    """The name written most like it, apart from how companies end.
+
+    >>> _alike("Acne Inc", ["Acme Inc", "Sable Media Inc"]), _alike("Acme Inc", ["Sable Media Inc"])
+    ('Acme Inc', None)
+    """
+    own = {name: _own(name) for name in names}
+    nearest = difflib.get_close_matches(_own(wanted), sorted(set(own.values())), n=1, cutoff=ALIKE)
+    same = {name.casefold(): name for name in names if own[name] in nearest}
+    whole = difflib.get_close_matches(wanted.casefold(), same, n=1, cutoff=0)
+    return same[whole[0]] if whole else None
+
+
+def _own(name: str) -> str:
+    """What is left of a name without the words that companies end with.
+
+    >>> _own("Sable Media, Inc."), _own("Labs")
+    ('sable media', 'labs')
+    """
+    return _ENDING.sub("", name.strip().casefold())
 
 
 def _first(project: Project) -> Definition:
