@@ -143,6 +143,10 @@ class Reason:
 
     points: int
     text: str
+    group: str = ""  # "fit", "value" …, whose points these are; LIMIT where points do not count
+
+
+LIMIT = "limit"
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class Alert:
     account_name: str
     as_of: str  # ISO instant
     score: int
-    activation_pct: int
+    activation_pct: int | None  # None: the definition has no stages
     grade: str  # letter grid, "B1"
     grade_10: int
     score_delta_night: int | None = None
@@ -176,6 +180,7 @@ class Alert:
     size_unknown: bool = False
     employees: int | None = None
     trial_day: int | None = None  # 1 on the signup's local date
+    plan: str = ""  # "" where nobody knows it
     owner_email: str = ""
     owner_name: str = ""
     crm_id: str = ""

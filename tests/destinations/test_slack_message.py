@@ -16,7 +16,7 @@ from pql.destinations.slack import message
 from pql.destinations.slack.message import bar, fallback, follow_up, full, headline, why
 from pql.destinations.slack.text import bold, cut, safe
 from pql.plays.alert import headline as plays_headline
-from pql.types import Alert, Champion, Reason
+from pql.types import LIMIT, Alert, Champion, Reason
 
 HOSTILE = [
     '<!channel> & "Söhne" 😀',
@@ -101,6 +101,29 @@ def test_why_always_adds_up(points: list[int]) -> None:
     line = why([Reason(p, "x") for p in points])
     shown = [int(n.replace("−", "-")) for n in re.findall(r"(?:^|· |and )([+−]?\d+)(?= )", line)]
     assert sum(shown) == sum(points)
+
+
+def test_limits_are_no_reasons_but_count(alert: Alert) -> None:
+    """A rep does not want to know of caps; the line still adds up (SEM-S1)."""
+    limits = [Reason(-7, "value counts 50 at most", LIMIT), Reason(-5, "limit of the scale (0–100)", LIMIT)]
+    up = [Reason(30, "habit", "value"), Reason(20, "calls", "value"), Reason(9, "seats", "fit")]
+    assert why([*up, *limits]) == "+30 habit · +20 calls · +9 seats · … and −12 from 2 limits"
+    lines = [*up, Reason(4, "files", "value"), *limits, Reason(-3, "free mail", "fit")]
+    assert why(lines).endswith("+9 seats · … and −8 from 1 other and 2 limits · −3 free mail")
+
+
+def test_a_definition_without_stages_says_nothing_of_activation(alert: Alert) -> None:
+    """0 % would read as if they had never used the product."""
+    unstaged = replace(alert, activation_pct=None)
+    assert "Activation" not in texts(full(unstaged, "Dana"))
+    assert "activated" not in fallback(unstaged) + texts(follow_up(unstaged))
+    assert "Score" in fallback(unstaged)
+
+
+def test_only_a_trial_has_trial_days(alert: Alert) -> None:
+    """An account on a free plan is told of by its days since signup."""
+    assert "trial day 9" in texts(full(replace(alert, plan="Trial 14 days"), "Dana"))
+    assert "· day 9 since signup ·" in texts(full(replace(alert, plan="free"), "Dana"))
 
 
 def test_unknown_is_shown() -> None:

@@ -123,6 +123,8 @@ def test_the_best_silent_openings_can_be_released(world: Any) -> None:
     assert done.queued == Queued(pending=2)
     world.deliver()
     assert [order.alert.account_key for order in world.remote.orders] == ["org:1", "org:2"]
+    told = world.remote.orders[0].alert
+    assert (told.headline, told.flags[-1]) == ("qualified since 2 Mar", "figures of 2 Mar 2026, 00:00")
     with store.writing(world.engine) as conn:
         again = outbox.release_silent(conn, now=world.clock(), episode_ids=list(done.episode_ids))
         assert again.episode_ids == ()

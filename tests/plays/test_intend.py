@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from tests.plays.conftest import HEAD, PING
 
+from pql.definition import parse
 from pql.plays import dump, intend, load
 from pql.types import Champion
 
@@ -55,6 +58,22 @@ def test_actions_are_rendered_with_the_account_s_values(define, snapshot, opened
         ("episode", "ping-the-owner", "slack"),
         ("episode", "ping-the-owner", "hubspot"),
     }
+
+
+def test_what_they_did_comes_before_who_they_are(snapshot, opened):
+    """`top_reason` is why to call now: points of fit only where there are no others."""
+    text = (HEAD + PING).replace("points: -5, title: admin on free mail", "points: 60, title: a big company")
+    definition, _ = parse(text, "test.yaml")
+    task = intend(definition, opened(definition), snapshot(definition))[1]
+    assert task.alert.reasons[0].text == "a big company"
+    assert task.options["subject"] == "Call Acme Inc: turned on self-serve billing"
+
+
+def test_a_definition_without_stages_has_no_activation(define, snapshot, opened):
+    """None, not 0 %: nobody asked how far they have come."""
+    definition = define()
+    unstaged = replace(definition, stages=())
+    assert intend(unstaged, opened(unstaged), snapshot(unstaged))[0].alert.activation_pct is None
 
 
 def test_an_intent_survives_json(define, snapshot, opened):

@@ -36,8 +36,11 @@ def size(alert: Alert, say: Say) -> str:
 
 
 def trial_day(alert: Alert) -> str:
-    """ "trial day 9", or nothing."""
-    return "" if alert.trial_day is None else f"trial day {alert.trial_day}"
+    """ "trial day 9", or nothing; on a plan that is no trial "day 9 since signup"."""
+    if alert.trial_day is None:
+        return ""
+    in_trial = not alert.plan or "trial" in alert.plan.lower()
+    return f"trial day {alert.trial_day}" if in_trial else f"day {alert.trial_day} since signup"
 
 
 def delta(alert: Alert) -> tuple[int, str]:

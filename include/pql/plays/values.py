@@ -26,7 +26,7 @@ def template_values(definition: Definition, row: Mapping[str, Any], said: Alert)
     attributes = {name.removeprefix("attr."): plain(row[name]) for name in row if name.startswith("attr.")}
     return values | {
         "reasons": [line(reason) for reason in said.reasons],
-        "top_reason": said.reasons[0].text if said.reasons and said.reasons[0].points > 0 else said.headline,
+        "top_reason": _top(said),
         "definition": definition.id,
         "title": definition.title,
         "qualified": bool(row["qualified"]),
@@ -34,6 +34,13 @@ def template_values(definition: Definition, row: Mapping[str, Any], said: Alert)
         | {name: value for name, value in attributes.items() if not name.startswith("user.") and value is not None},
         "user": {name.removeprefix("user."): value for name, value in attributes.items() if name.startswith("user.")},
     }
+
+
+def _top(said: Alert) -> str:
+    """The strongest of what they did; how well the account fits is why one may call, seldom why now."""
+    gains = [reason for reason in said.reasons if reason.points > 0]
+    did = [reason for reason in gains if reason.group != "fit"]
+    return next((reason.text for reason in (*did, *gains)), said.headline)
 
 
 def line(reason: Reason) -> str:

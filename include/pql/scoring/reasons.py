@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from pql.definition.model import Definition, ScoreGroup, ScoreLine
 from pql.scoring.values import is_one_of
 from pql.scoring.wording import humanise, number, phrase, titled
-from pql.types import Reason
+from pql.types import LIMIT, Reason
 
 Row = Mapping[str, Any] | pd.Series
 
@@ -27,7 +28,7 @@ def reasons(definition: Definition, row: Row, *, zeros: bool = False) -> tuple[R
         for line in group.lines:
             reason = line_reason(definition, line, row, int(row[f"line.{index}"]))
             if reason.points or zeros or is_unknown(row.get(f"signal.{line.signal}")):
-                found.append(reason)
+                found.append(replace(reason, group=group.name))
             index += 1
         found += _limit(int(row[f"limit.{group.name}"]), limit_of(group))
     low, high = definition.score.scale
@@ -45,7 +46,7 @@ def limit_of(group: ScoreGroup) -> str:
 
 
 def _limit(points: int, text: str) -> list[Reason]:
-    return [Reason(points, text)] if points else []
+    return [Reason(points, text, LIMIT)] if points else []
 
 
 def line_reason(definition: Definition, line: ScoreLine, row: Row, points: int) -> Reason:

@@ -21,8 +21,8 @@ def subject(order: Order) -> str:
 def task_body(alert: Alert, own: str = "") -> str:
     """The task's notes as HTML (HubSpot shows hs_task_body as rich text): the play's `own` words, then all reasons."""
     points, when = words.delta(alert)
-    numbers = [f"Activation {alert.activation_pct} %", f"Score {alert.score}"]
-    numbers[1] += f" ({words.signed(points)} {when})" if points else ""
+    numbers = [f"Activation {alert.activation_pct} %"] if alert.activation_pct is not None else []
+    numbers += [f"Score {alert.score}" + (f" ({words.signed(points)} {when})" if points else "")]
     numbers += [f"Grade {_html(alert.grade)}"] if alert.grade else []
     who = " · ".join(part for part in (words.size(alert, _html), words.trial_day(alert)) if part)
     titles = f" · {_html(' + '.join(alert.titles))}" if alert.titles else ""

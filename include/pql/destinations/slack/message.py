@@ -16,7 +16,7 @@ from pql.destinations.slack.text import (
     safe,
     section,
 )
-from pql.types import Alert, Reason
+from pql.types import LIMIT, Alert, Reason
 
 Block = dict[str, object]
 
@@ -31,6 +31,7 @@ _URL_LIMIT = 3000
 # How the headlines of the triggers begin (plays name them), and their signs.
 _SIGNS = (
     ("just qualified", "🎯"),
+    ("qualified since", "🎯"),
     ("score up", "📈"),
     ("score down", "📉"),
     ("reached", "🏁"),
@@ -61,8 +62,7 @@ def full(alert: Alert, owner: str, *, record_url: str = "") -> list[Block]:
 
 def follow_up(alert: Alert) -> list[Block]:
     """The one block of a further message in a thread: what is new, in two or three lines."""
-    numbers = [_score(alert), f"{alert.activation_pct} % activated"]
-    lines = [f"{bold(headline(alert))}", " · ".join(numbers)]
+    lines = [bold(headline(alert)), " · ".join(_in_short(alert))]
     top = why(alert.reasons, positives=2, negatives=0, others=False, strong=bold)
     if top:
         lines.append(f"{bold('Why')}  {top}")
@@ -73,7 +73,7 @@ def follow_up(alert: Alert) -> list[Block]:
 
 def fallback(alert: Alert) -> str:
     """The text of the notification and of clients that show no blocks."""
-    parts = [headline(alert), _score(alert), f"{alert.activation_pct} % activated"]
+    parts = [headline(alert), *_in_short(alert)]
     top = why(alert.reasons, positives=2, negatives=0, others=False)
     return cut(" · ".join([*parts, *([top] if top else [])]), FALLBACK_LIMIT)
 
@@ -118,18 +118,21 @@ def why(
 ) -> str:
     """The strongest reasons; what is left out is one sum, so that the line still adds up to the score (SEM-S1).
 
-    `strong` sets the points apart from a number that the reason begins with ("+15 12 teammates invited").
+    Points that do not count, because a group or the scale has a limit, are always in that sum. `strong` sets the points
+    apart from a number that the reason begins with ("+15 12 teammates invited").
 
     >>> why([Reason(25, "billing"), Reason(20, "habit"), Reason(15, "seats"), Reason(7, "calls"), Reason(-5, "quiet")])
     '+25 billing · +20 habit · +15 seats · … and +7 from 1 other · −5 quiet'
     """
-    up = [reason for reason in reasons if reason.points > 0]
-    down = [reason for reason in reasons if reason.points < 0]
+    up = [reason for reason in reasons if reason.points > 0 and reason.group != LIMIT]
+    limits = [reason for reason in reasons if reason.group == LIMIT]
+    down = [reason for reason in reasons if reason.points < 0 and reason.group != LIMIT]
     rest = up[positives:] + down[negatives:]
     parts = [_said(reason, strong) for reason in up[:positives]]
-    if others and rest:
-        points = strong(words.signed(sum(reason.points for reason in rest)))
-        parts.append(f"… and {points} from {words.count(len(rest), 'other')}")
+    if others and (rest or limits):
+        points = strong(words.signed(sum(reason.points for reason in [*rest, *limits])))
+        of = [words.count(len(some), noun) for some, noun in ((rest, "other"), (limits, "limit")) if some]
+        parts.append(f"… and {points} from {' and '.join(of)}")
     parts += [_said(reason, strong) for reason in down[:negatives]]
     if others:
         unknown = [reason for reason in reasons if reason.points == 0 and "unknown" in reason.text.lower()]
@@ -144,18 +147,18 @@ def _who(alert: Alert, owner: str) -> str:
 
 def _numbers(alert: Alert) -> str:
     points, when = words.delta(alert)
-    parts = [
-        f"Activation {bar(alert.activation_pct)} {alert.activation_pct} %",
-        f"Score {bold(str(alert.score))}" + (f"  {_arrow(points)} {when}" if points else ""),
-    ]
+    pct = alert.activation_pct
+    parts = [] if pct is None else [f"Activation {bar(pct)} {pct} %"]
+    parts.append(f"Score {bold(str(alert.score))}" + (f"  {_arrow(points)} {when}" if points else ""))
     if alert.grade:
         parts.append(f"Grade {safe(alert.grade)}")
     return "    ".join(parts)
 
 
-def _score(alert: Alert) -> str:
+def _in_short(alert: Alert) -> list[str]:
     points, _ = words.delta(alert)
-    return f"Score {alert.score}" + (f" {_arrow(points)}" if points else "")
+    score = f"Score {alert.score}" + (f" {_arrow(points)}" if points else "")
+    return [score] if alert.activation_pct is None else [score, f"{alert.activation_pct} % activated"]
 
 
 def _arrow(points: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
@@ -17,6 +17,8 @@ from pql.store.decisions import Applied
 from pql.store.engine import lock_ledger
 from pql.store.instants import to_aware, to_naive
 from pql.store.tables import episodes
+
+SINCE = "qualified since"  # how the headline of what is released begins; it is no news of today
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def release_silent(
     """Announce silent openings: those of `episode_ids`, or the `top` ones; those released before stay as they are.
 
     Takes the ledger-wide lock. One account still gets one message per channel, and the message is checked again
-    before it goes out (SEM-W4). Raises ValueError unless one of `episode_ids` and `top` says which.
+    before it goes out (SEM-W4). It says since when the account has qualified, as its figures are of then. Raises
+    ValueError unless one of `episode_ids` and `top` says which.
     """
     if episode_ids is None and top is None:
         raise ValueError("say which silent openings to release: their ids, or how many from the top")
@@ -85,7 +88,8 @@ def release_silent(
         return Released()
     released = tuple(row.id for row in rows)
     conn.execute(update(episodes).where(episodes.c.id.in_(released)).values(released_at=to_naive(now)))
-    kept = [(row, intent) for row in rows for intent in _intents(row)]
+    zone = rhythm.zone if rhythm else UTC
+    kept = [(row, intent) for row in rows for intent in _intents(row, zone)]
     applied = Applied(episodes={(intent.cause.definition, intent.cause.subject_key): row.id for row, intent in kept})
     merged = plays.merge([intent for _, intent in kept])
     return Released(released, enqueue(conn, merged, applied, run_id=None, now=now, rhythm=rhythm))
@@ -100,12 +104,16 @@ def _waiting(definition: str | None) -> Select[Any]:
     return query.order_by(episodes.c.score.desc(), episodes.c.id)
 
 
-def _intents(row: Row[Any]) -> list[Intent]:
+def _intents(row: Row[Any], zone: tzinfo) -> list[Intent]:
     """What the episode would have said; its keys may have changed since (SEM-W3)."""
     kept = (row.alert or {}).get("intents", [])
-    return [_now(load(each), row) for each in kept]
+    return [_now(load(each), row, zone) for each in kept]
 
 
-def _now(intent: Intent, row: Row[Any]) -> Intent:
+def _now(intent: Intent, row: Row[Any], zone: tzinfo) -> Intent:
+    at = to_aware(row.opened_as_of).astimezone(zone)
+    flags = (*intent.alert.flags, f"figures of {at:%-d %b %Y, %H:%M}")
+    alert = replace(intent.alert, headline=f"{SINCE} {at:%-d %b}", flags=flags)
     cause = replace(intent.cause, subject_key=row.subject_key)
-    return replace(intent, cause=cause, subject_key=row.subject_key, account_key=row.account_key, announced=True)
+    keys = {"subject_key": row.subject_key, "account_key": row.account_key}
+    return replace(intent, cause=cause, alert=alert, announced=True, **keys)

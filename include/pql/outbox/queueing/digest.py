@@ -180,7 +180,7 @@ def _alert(listed: Sequence[Alert], title: str, about: str, now: datetime) -> Al
         account_name=title,
         as_of=now.isoformat(),
         score=max(alert.score for alert in listed),
-        activation_pct=0,
+        activation_pct=None,
         grade="",
         grade_10=0,
     )
