@@ -216,7 +216,7 @@ def test_the_whole_line_by_hand(pql, home):
     (waiting,) = json.loads(pql("--home", home, "release", "-f", "json").out)
     assert (waiting["subject"], waiting["why_silent"]) == ("user:ada", "baseline")
     assert pql("--home", home, "deliver").out == "nothing was due\n"
-    assert "released 1 opening:" in pql("--home", home, "release", "--top", 1).out
+    assert "released 1 opening:" in pql("--home", home, "release", "--top", 1, "--yes").out
     again = pql("--home", home, "release", "--episode", waiting["episode"]).out
     assert f"not released, as no stay of that number is open and silent: {waiting['episode']}" in again
     assert {row["state"] for row in json.loads(pql("--home", home, "deliveries", "-f", "json").out)} == {"pending"}

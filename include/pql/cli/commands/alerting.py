@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, TextIO
 
 import typer
 from sqlalchemy import Connection
@@ -42,11 +44,13 @@ def deliver(
 @app.command()
 def release(
     definition: Annotated[str | None, typer.Argument(help="Only of this definition")] = None,
-    top: Annotated[int | None, typer.Option(help="Announce so many silent openings, hottest first")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Announce so many silent openings, hottest first: shows them and asks")
+    ] = None,
     episode: Annotated[list[int] | None, typer.Option(help="Announce this one (may be repeated)")] = None,
     held: Annotated[bool, typer.Option("--held", help="What the storm cap held, instead of silent openings")] = False,
     run: Annotated[int | None, typer.Option(help="With --held: only of this run")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="With --held: let them go")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --top: announce unasked. With --held: let them go")] = False,
     limit: Annotated[int, typer.Option(help="How many to list")] = 20,
     form: FormatOption = Format.table,
 ) -> None:
@@ -54,24 +58,16 @@ def release(
     with project() as opened:
         if held:
             _held(opened, run, yes, form)
-            return
-        if top is not None or episode:
-            with store.writing(opened.engine) as connection:
-                done = outbox.release_silent(
-                    connection,
-                    now=now(),
-                    episode_ids=episode or None,
-                    definition=definition,
-                    top=top,
-                    rhythm=outbox.rhythm(opened.settings),
-                )
-            released, due = count(len(done.episode_ids), "opening"), count(done.queued.pending, "delivery")
-            print(f"released {released}: {due} due (pql deliver)")
-            if left := sorted({*(episode or ())} - {*done.episode_ids}):
-                print(f"not released, as no stay of that number is open and silent: {', '.join(map(str, left))}")
-            return
-        with store.reading(opened.engine) as connection:
-            found = outbox.list_silent(connection, definition=definition, limit=limit)
+        elif top is not None:
+            _announce_top(opened, definition, top, episode or (), yes, form)
+        elif episode:
+            _announce(opened, definition, episode, sys.stdout)
+        else:
+            with store.reading(opened.engine) as connection:
+                _list_silent(outbox.list_silent(connection, definition=definition, limit=limit), form)
+
+
+def _list_silent(found: Sequence[outbox.SilentOpening], form: Format) -> None:
     rows = [
         {
             "episode": s.episode_id,
@@ -86,6 +82,45 @@ def release(
     ]
     columns = ["episode", "account", "subject", "score", "definition", "since", "why_silent"]
     show(rows, form, columns=columns, empty="nothing opened silently")
+
+
+def _announce_top(
+    opened: pipeline.Project, definition: str | None, top: int, among: Sequence[int], yes: bool, form: Format
+) -> None:
+    """Show the hottest (of the episodes `among`, if any), and announce just those once somebody said yes to them."""
+    with store.reading(opened.engine) as connection:
+        found = outbox.list_silent(connection, definition=definition, limit=None if among else top)
+    chosen = [each for each in found if not among or each.episode_id in among][:top]
+    _list_silent(chosen, form)
+    if not chosen:
+        return
+    if not yes:
+        _ask(_openings(len(chosen)))
+    _announce(opened, definition, [s.episode_id for s in chosen], sys.stdout if form is Format.table else sys.stderr)
+
+
+def _ask(openings: str) -> None:
+    """Go on only if a person at a terminal says so: elsewhere --top means to list more."""
+    if not sys.stdin.isatty():
+        raise UserError(f"Nothing was announced. Add --yes to announce {openings}; --limit lists more of them.")
+    if not typer.confirm(f"Announce {openings}?", err=True):
+        print("nothing was announced", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _announce(opened: pipeline.Project, definition: str | None, ids: Sequence[int], to: TextIO) -> None:
+    with store.writing(opened.engine) as connection:
+        done = outbox.release_silent(
+            connection, now=now(), episode_ids=ids, definition=definition, rhythm=outbox.rhythm(opened.settings)
+        )
+    due = count(done.queued.pending, "delivery")
+    print(f"released {_openings(len(done.episode_ids))}: {due} due (pql deliver)", file=to)
+    if left := sorted({*ids} - {*done.episode_ids}):
+        print(f"not released, as no stay of that number is open and silent: {', '.join(map(str, left))}", file=to)
+
+
+def _openings(number: int) -> str:
+    return f"{number:,} opening{'s' * (number != 1)}"
 
 
 def _held(opened: pipeline.Project, run: int | None, yes: bool, form: Format) -> None:
