@@ -34,6 +34,15 @@ def test_every_mistake_is_told_once_at_its_line(file: Path) -> None:
     assert sorted(map(told, problems)) == sorted(expected(text))
 
 
+@pytest.mark.parametrize("misspelt", ["critera", "qualifies"])
+def test_who_qualifies_is_not_missing_where_its_key_is_misspelt(misspelt: str) -> None:
+    """One mistake, one message: at the line where it is."""
+    text = f"definition: d\nevents: {{sent: Sent}}\nsignals: {{n: {{count: sent}}}}\n{misspelt}: {{n: {{min: 1}}}}\n"
+    _, problems = parse(text, "d.yaml")
+    assert [problem.line for problem in problems] == [4]
+    assert "did you mean" in problems[0].hint
+
+
 def test_a_problem_reads_as_file_line_and_proposal() -> None:
     """A problem is one line: file, line, what is wrong, what was probably meant."""
     text = "definition: d\nevents: {message_sent: Message Sent}\nsignals: {messages: {count: mesage_sent}}\n"

@@ -254,7 +254,8 @@ class _Sections:
         node = self.node("qualify")
         if node is not None:
             return read_condition(self.notes, node, QUALIFY, self.names)
-        if "criteria" not in self.fields:
+        meant = " ".join(problem.hint for problem in self.notes.problems)  # a misspelt key is not missing as well
+        if "criteria" not in self.fields and not any(quoted(key) in meant for key in ("criteria", "qualify")):
             hint = "add `criteria:` (fit, value, intent) or `qualify:`"
             self.notes.error(1, "nothing says who qualifies", hint)
         asked = tuple(Compare("criterion", name) for name, _ in criteria)
