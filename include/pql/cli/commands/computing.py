@@ -13,6 +13,7 @@ import typer
 
 from pql import pipeline
 from pql.cli.app import app, duration, instant, now, paths, project
+from pql.cli.before_history import before_history, refuse_before_history
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.destinations.words import count
 from pql.pipeline.ingest import Kind
@@ -79,14 +80,17 @@ def score(
         if start and end:
             first, last = instant(start, opened, "--from"), instant(end, opened, "--to")
             moments = list(every(first, last, duration(step, "--every"), opened.zone))
+            refuse_before_history(opened, last)
         else:
             moments = [instant(as_of, opened) if as_of else local_midnight(clock, opened.zone)]
         frame = pipeline.score_panel(opened, definitions or (), moments, now=clock, progress=advance)
+        told = list(before_history(opened, moments))
     if out is not None:
         _write(frame, out)
         print(f"{count(len(frame), 'row')} ({count(len(moments), 'moment')}) written to {out}")
     else:
         _show_scores(frame, form, top)
+    _say(told)
     _tell_left_out(opened)
 
 
@@ -151,6 +155,7 @@ def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Form
             progress=advance,
             tell=told.append,
         )
+        told += before_history(opened, [moment])
     names = ["kind", "as_of", "live", "read", "evaluated", "newly_qualified", "announced", "silent", "held"]
     show([summary], form, columns=[*names, "would_have_announced", "queued"])
     _say(told)
@@ -207,7 +212,7 @@ def replay(
 
 
 def _say(told: Sequence[str]) -> None:
-    """What sources had that could not be used, below what they had that could."""
+    """What could not be used, or is not known, below what could and is."""
     for each in told:
         print(f"pql: {each}", file=sys.stderr)
 

@@ -1,0 +1,47 @@
+"""`pql score` and `decide`: what they say of moments before history, of live runs, and of who has no name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.cli.conftest import Said
+from tests.cli.test_cli import TODAY, home, loaded  # noqa: F401  # fixtures
+
+Pql = Callable[..., Said]
+BEGINS = (TODAY - timedelta(days=30)).date()  # the first event of the export
+
+
+def day(after: int) -> str:
+    """The date of that many days after history began."""
+    return f"{BEGINS + timedelta(days=after)}"
+
+
+def test_a_panel_wholly_before_history_is_refused(pql: Pql, loaded: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Instead of an empty file and exit code 0, as if nobody had been there."""
+    out = tmp_path / "panel.parquet"
+    said = pql("--home", loaded, "score", "--from", day(-30), "--to", day(0), "--out", out)
+    assert (said.code, said.out, out.exists()) == (2, "", False)
+    assert f"The period ends before history begins on {BEGINS}: nothing is known of it." in said.err
+
+
+def test_a_panel_that_begins_before_history_says_so(pql: Pql, loaded: Path, tmp_path: Path) -> None:  # noqa: F811
+    """It is written; with the day that is advised there is nothing to say."""
+    out = tmp_path / "panel.parquet"
+    said = pql("--home", loaded, "score", "--from", day(-3), "--to", day(2), "--out", out)
+    assert (said.code, len(pd.read_parquet(out))) == (0, 2)
+    assert f"Begin with it: --from {BEGINS}." in said.err
+    assert pql("--home", loaded, "score", "--from", BEGINS, "--to", day(2), "--out", out).err == ""
+
+
+@pytest.mark.parametrize("command", ["score", "decide"])
+def test_a_moment_before_history_is_named(pql: Pql, loaded: Path, command: str) -> None:  # noqa: F811
+    """Rows of zeros, or none, are told apart from a quiet day; standard output is as ever."""
+    said = pql("--home", loaded, command, "--as-of", day(0), "-f", "json")
+    assert (said.code, isinstance(json.loads(said.out), list)) == (0, True)
+    assert said.err == f"pql: {BEGINS} 00:00 lies before history begins on {BEGINS}: nothing is known of it.\n"
+    assert pql("--home", loaded, command, "--as-of", day(1)).err == ""
