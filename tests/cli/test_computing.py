@@ -45,3 +45,12 @@ def test_a_moment_before_history_is_named(pql: Pql, loaded: Path, command: str) 
     assert (said.code, isinstance(json.loads(said.out), list)) == (0, True)
     assert said.err == f"pql: {BEGINS} 00:00 lies before history begins on {BEGINS}: nothing is known of it.\n"
     assert pql("--home", loaded, command, "--as-of", day(1)).err == ""
+
+
+def test_what_a_live_run_announced_is_not_told_twice(pql: Pql, loaded: Path) -> None:  # noqa: F811
+    """What would have been announced is a column of runs that announce nothing; programs get it always."""
+    live = pql("--home", loaded, "decide", "-f", "json")
+    assert "would_have_announced" in json.loads(live.out)[0]
+    assert "would have announced" not in pql("--home", loaded, "decide").out
+    past = pql("--home", loaded, "decide", "--as-of", (TODAY - timedelta(days=9)).date())
+    assert "would have announced" in past.out

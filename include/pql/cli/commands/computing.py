@@ -157,7 +157,8 @@ def _run(definitions: list[str] | None, as_of: str | None, kind: str, form: Form
         )
         told += before_history(opened, [moment])
     names = ["kind", "as_of", "live", "read", "evaluated", "newly_qualified", "announced", "silent", "held"]
-    show([summary], form, columns=[*names, "would_have_announced", "queued"])
+    is_told = form is not Format.table or not summary["live"]  # beside what was announced it would read as held back
+    show([summary], form, columns=[*names, *["would_have_announced"] * is_told, "queued"])
     _say(told)
     _tell_left_out(opened)
     _fail_if_nothing_was_usable([each for each in summary["sources"] if "read" in each])
