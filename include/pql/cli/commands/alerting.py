@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from pql import insight, outbox, pipeline, store
 from pql.cli.app import app, duration, now, project
 from pql.cli.commands.storms import user
+from pql.cli.not_sent import before, why_not_sent
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.destinations.words import count
 from pql.outbox.by_hand import storm
@@ -27,16 +28,20 @@ def deliver(
     max_seconds: Annotated[float, typer.Option(help="Stop claiming new ones after so long")] = 600,
     form: FormatOption = Format.table,
 ) -> None:
-    """Send what is due. Exit 1 if anything was given up (dead)."""
+    """Send what is due; say on standard error why something could not go. Exit 1 if anything was given up (dead)."""
     with project() as opened, progress("delivering"):
         pipeline.check_clock(opened, now=now())
+        then = before(opened, now())
         report = pipeline.deliver(opened, clock=now, only=ids, max_seconds=max_seconds)
+        unsent = list(why_not_sent(opened, then, report["destinations"]))
     rows = [
         {"destination": name, "state": state, "deliveries": number}
         for name, states in sorted(report["destinations"].items())
         for state, number in sorted(states.items())
     ]
     show(rows, form, columns=["destination", "state", "deliveries"], empty="nothing was due")
+    for each in unsent:
+        print(f"pql: {each}", file=sys.stderr)
     if report["states"].get("dead"):
         raise typer.Exit(1)
 
