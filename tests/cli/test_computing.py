@@ -54,3 +54,32 @@ def test_what_a_live_run_announced_is_not_told_twice(pql: Pql, loaded: Path) -> 
     assert "would have announced" not in pql("--home", loaded, "decide").out
     past = pql("--home", loaded, "decide", "--as-of", (TODAY - timedelta(days=9)).date())
     assert "would have announced" in past.out
+
+
+NAMELESS = {"org:c1": "cedar.example", "org:c2": None, "org:c3": None}  # c2 has an address of free mail, c3 none
+
+
+@pytest.fixture
+def nameless(pql: Pql, home: Path) -> Path:  # noqa: F811  # the fixture imported above
+    """Accounts that no source gives a name."""
+    mails = ("ada@cedar.example", "bob@gmail.com", None)
+    rows = [
+        {"at": TODAY - timedelta(hours=9), "who": f"u{key[-1]}", "what": "Act", "org": key[4:], "mail": mail}
+        for key, mail in zip(NAMELESS, mails, strict=True)
+    ]
+    (home / "events" / "day.ndjson").write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
+    assert pql("--home", home, "ingest").code == 0
+    return home
+
+
+@pytest.mark.parametrize("is_decided", [False, True])
+def test_who_has_no_name_goes_by_the_domain(pql: Pql, nameless: Path, is_decided: bool) -> None:
+    """In scores and in what is explained; a domain of free mail names nobody, and then the key stands there once."""
+    if is_decided:
+        assert pql("--home", nameless, "decide").code == 0
+    scored = json.loads(pql("--home", nameless, "score", "-f", "json").out)
+    assert {row["subject_key"]: row["name"] for row in scored} == NAMELESS
+    for key, name in NAMELESS.items():
+        first = pql("--home", nameless, "explain", key).out.splitlines()[0]
+        assert first.startswith(f"{name or key} · A habit · ")
+        assert first.count(key) == 1

@@ -68,6 +68,25 @@ def account_and_user(project: Project, wanted: str, *, now: datetime) -> tuple[s
     return found
 
 
+def called(rows: pd.DataFrame) -> pd.Series[Any]:
+    """What people call the account of each row: its name, else its domain; unknown where it has neither.
+
+    A domain of free mail names nobody (as in `plays.alert.name_of`).
+    """
+    domain = rows["domain"].mask(rows["is_free_mail"].eq(True) | rows["domain"].eq(""))
+    if "attr.name" not in rows:
+        return domain
+    name = rows["attr.name"]
+    return name.where(name.notna() & name.ne(""), domain)
+
+
+def name_or_domain(project: Project, account: str, *, now: datetime) -> str | None:
+    """What people call the account, None where it has neither name nor domain."""
+    rows = _latest(project, now)
+    names = called(rows[rows["account_key"] == account]).dropna()
+    return str(names.iloc[0]) if len(names) else None
+
+
 def _user(project: Project, wanted: str, now: datetime) -> tuple[str, str] | None:
     name = wanted.strip().removeprefix("user:").casefold()
     with closing(project.lake.connect()) as lake:

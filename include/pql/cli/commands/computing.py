@@ -16,6 +16,7 @@ from pql.cli.app import app, duration, instant, now, paths, project
 from pql.cli.before_history import before_history, refuse_before_history
 from pql.cli.output import Format, FormatOption, progress, show
 from pql.destinations.words import count
+from pql.insight.whom import called
 from pql.pipeline.ingest import Kind
 from pql.pipeline.moments import every, local_midnight
 from pql.pipeline.project import Project
@@ -96,7 +97,7 @@ def score(
 
 def _show_scores(frame: pd.DataFrame, form: Format, top: int) -> None:
     columns = ["definition", "as_of", "subject_key", "name", "activation_pct", "score", "grade", "size", "qualified"]
-    shown = frame.assign(name=frame.get("attr.name"))[columns]
+    shown = frame.assign(name=called(frame))[columns]
     if len(shown) and form is Format.table:
         shown = shown.sort_values(["qualified", "score", "subject_key"], ascending=[False, False, True])
     cut = shown if top == 0 or form is not Format.table else shown.head(top)
