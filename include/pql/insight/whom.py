@@ -80,13 +80,6 @@ def called(rows: pd.DataFrame) -> pd.Series[Any]:
     return name.where(name.notna() & name.ne(""), domain)
 
 
-def name_or_domain(project: Project, account: str, *, now: datetime) -> str | None:
-    """What people call the account, None where it has neither name nor domain."""
-    rows = _latest(project, now)
-    names = called(rows[rows["account_key"] == account]).dropna()
-    return str(names.iloc[0]) if len(names) else None
-
-
 def _user(project: Project, wanted: str, now: datetime) -> tuple[str, str] | None:
     name = wanted.strip().removeprefix("user:").casefold()
     with closing(project.lake.connect()) as lake:

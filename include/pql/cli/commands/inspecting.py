@@ -13,8 +13,6 @@ from pql import insight
 from pql.cli.app import app, instant, now, project
 from pql.cli.output import Format, FormatOption, show
 from pql.destinations.words import count
-from pql.insight.whom import name_or_domain
-from pql.pipeline import Project
 
 MARKS = {"true": "✓", "false": "✗", "unknown": "?", "not yet": "…"}
 SINCE = {"night": "Since last night", "week": "Since last week"}
@@ -46,7 +44,6 @@ def explain(
         clock = now()
         moment = instant(as_of, opened) if as_of else clock
         found = insight.explain(opened, account, as_of=moment, now=clock, definition=definition)
-        found = _named(opened, found, moment)
         zone = opened.zone
     if form is not Format.table:
         show(found, form)
@@ -55,14 +52,6 @@ def explain(
         print("\n".join(_lines(one, zone)), end="\n\n")
     if not found:
         print(f"{account} had not been seen yet at {moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})")
-
-
-def _named(opened: Project, found: list[dict[str, Any]], moment: datetime) -> list[dict[str, Any]]:
-    """An account without a name goes by its domain; without either its key stays."""
-    if all(one["name"] != one["subject_key"] for one in found):
-        return found
-    domain = name_or_domain(opened, found[0]["account_key"], now=moment)
-    return [one | {"name": domain} if domain and one["name"] == one["subject_key"] else one for one in found]
 
 
 def _lines(one: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:

@@ -3,7 +3,7 @@ what was decided, and the nearest ways to qualify."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
@@ -144,6 +144,10 @@ class _About:
         }
 
 
+def _own_domain(plain: Mapping[str, Any]) -> Any:
+    return None if plain.get("is_free_mail") else _known(plain.get("domain"))
+
+
 def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
     plain = {str(name): value for name, value in row.items()}
     return {
@@ -151,7 +155,7 @@ def _score_part(definition: Definition, row: pd.Series[Any]) -> dict[str, Any]:
         "title": definition.title,
         "subject_key": plain["subject_key"],
         "account_key": plain["account_key"],
-        "name": _known(plain.get("attr.name")) or plain["subject_key"],
+        "name": _known(plain.get("attr.name")) or _own_domain(plain) or plain["subject_key"],
         "as_of": plain["as_of"].isoformat(),
         "size": plain["size"],
         "size_unknown": bool(plain["size_unknown"]),
