@@ -19,7 +19,7 @@ ORG = {"org": "acme", "plan": "trial", "employees": 60, "seats": 5}
 def look(story: Story, text: str = TRIAL) -> Looked:
     story.define(text, "trial")
     project = story.open()
-    assert not project.is_any_unreadable
+    assert not project.errors
     try:
         return insight.check_data(project, project.definitions, now=story.now)
     finally:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import datetime, time
 
 from pql.pipeline import Project, history_start
-from pql.types import UserError
+from pql.pipeline.history import refuse_before
 
 
 def refuse_before_history(opened: Project, last: datetime) -> None:
     """Raise UserError if a period that ends with `last` ends before history begins (an empty lake has no history)."""
     started = history_start(opened)
-    if started is not None and last <= _beginning(opened, started):
-        raise UserError(f"The period ends before history begins on {started}: nothing is known of it.")
+    if started is not None:
+        refuse_before(opened, started, last)
 
 
 def before_history(opened: Project, moments: Sequence[datetime]) -> Iterator[str]:
@@ -21,13 +21,9 @@ def before_history(opened: Project, moments: Sequence[datetime]) -> Iterator[str
     started = history_start(opened)
     if started is None or not moments:
         return
-    begins, first = _beginning(opened, started), moments[0]
+    begins, first = datetime.combine(started, time(), opened.zone), moments[0]
     if len(moments) == 1 and first <= begins:
         local = first.astimezone(opened.zone)
         yield f"{local:%Y-%m-%d %H:%M} lies before history begins on {started}: nothing is known of it."
     elif first < begins:
         yield f"History begins on {started}: the moments before are empty. Begin with it: --from {started}."
-
-
-def _beginning(opened: Project, started: date) -> datetime:
-    return datetime.combine(started, time(), opened.zone).astimezone(UTC)

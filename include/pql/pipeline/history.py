@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import pandas as pd
 
@@ -48,3 +48,9 @@ def history_start(project: Project) -> date | None:
     """The first local day anything is known of (SEM-T5), None in an empty lake."""
     with closing(project.lake.connect()) as lake:
         return project.lake.history_start(lake)
+
+
+def refuse_before(project: Project, started: date, end: datetime) -> None:
+    """Raise UserError for a period that ends before history, which `started` on that local day."""
+    if end <= datetime.combine(started, time(), project.zone):
+        raise UserError(f"The period ends before history begins on {started}: nothing is known of it.")

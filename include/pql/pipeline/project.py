@@ -60,11 +60,6 @@ class Project:
         return tuple(problem for problem in self.problems if problem.level == "error")
 
     @property
-    def is_any_unreadable(self) -> bool:
-        """Whether a definition file has errors, so that a definition one looks for may be in it."""
-        return bool(self.errors)
-
-    @property
     def unusable_files(self) -> dict[str, str]:
         """The first error of each definition file that has any, by the file's name."""
         return {Path(problem.path).name: str(problem) for problem in reversed(self.errors)}

@@ -38,7 +38,7 @@ def prune(project: Project, *, now: datetime, dry_run: bool = False) -> dict[str
 
 
 def _events(project: Project, now: datetime, dry_run: bool) -> int:
-    if project.is_any_unreadable:
+    if project.errors:
         return 0
     needs = {need.key: need for definition in project.definitions for need in needs_of(definition)}
     with closing(project.lake.connect()) as lake:

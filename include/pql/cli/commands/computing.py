@@ -227,10 +227,9 @@ def _fail_if_nothing_was_usable(read: Sequence[Mapping[str, Any]]) -> None:
 
 def _tell_left_out(opened: Project) -> None:
     """A definition with errors did not stop the others, and is not passed over in silence: exit code 1."""
-    for problem in opened.problems:
-        if problem.level == "error":
-            print(f"pql: left out: {problem}", file=sys.stderr)
-    if opened.is_any_unreadable:
+    for problem in opened.errors:
+        print(f"pql: left out: {problem}", file=sys.stderr)
+    if opened.errors:
         raise typer.Exit(1)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pql import store
 from pql.definition.model import Definition
 from pql.lake.crm_versions import OUTCOME_PROPERTIES
-from pql.pipeline.history import history_start
+from pql.pipeline.history import history_start, refuse_before
 from pql.pipeline.moments import checked, every, local_midnight
 from pql.pipeline.project import Project
 from pql.pipeline.unusable import empty_lake
@@ -72,8 +72,7 @@ def choose_period(
             f"--from {said[0]} is not before the end, {said[1]}; history is there from {started} to {said[2]} "
             f"({project.zone})."
         )
-    if end <= datetime.combine(started, time(), project.zone):
-        raise UserError(f"The period ends before history begins on {started}: nothing is known of it.")
+    refuse_before(project, started, end)
     moments = tuple(every(begin, end, step, project.zone))
     if len(moments) < 2:
         raise UserError("Between --from and --to there is no step of --every: the first moment is the silent baseline.")
